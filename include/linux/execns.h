@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * execns(2): what fs/exec.c needs of kernel/execns/, which is in Rust. The
+ * functions are documented there.
+ *
+ * They are declared in any case: without CONFIG_USER_NS_EXECNS, bprm_execns() is
+ * NULL and nothing calls them.
+ */
+#ifndef _LINUX_EXECNS_H
+#define _LINUX_EXECNS_H
+
+#include <linux/binfmts.h>
+#include <linux/cleanup.h>
+#include <linux/cred.h>
+#include <linux/namei.h>
+
+struct execns;
+
+int execns_check(int unshare_flags);
+struct execns *execns_stage(int unshare_flags);
+void execns_free(struct execns *execns);
+const struct cred *execns_cred(struct execns *execns);
+void execns_end_lookup(struct execns *execns);
+void execns_commit(struct execns *execns);
+void execns_defer_dump(struct execns *execns, struct file *file);
+struct file *execns_deferred_dump(struct execns *execns);
+
+DEFINE_FREE(execns, struct execns *, execns_free(_T))
+
+/* The call of execns(2) that @bprm is executed by, or NULL. */
+static inline struct execns *bprm_execns(const struct linux_binprm *bprm)
+{
+#ifdef CONFIG_USER_NS_EXECNS
+	return bprm->execns;
+#else
+	return NULL;
+#endif
+}
+
+static inline void bprm_set_execns(struct linux_binprm *bprm,
+				   struct execns *execns)
+{
+#ifdef CONFIG_USER_NS_EXECNS
+	bprm->execns = execns;
+#endif
+}
+
+/* What the credentials of the program derive from. */
+static inline const struct cred *bprm_base_cred(const struct linux_binprm *bprm)
+{
+	struct execns *execns = bprm_execns(bprm);
+
+	return (execns ? execns_cred(execns) : NULL) ?: current_cred();
+}
+
+static inline const struct cred *override_base_cred(struct execns *execns)
+{
+	return execns ? override_creds(execns_cred(execns) ?: current_cred()) : NULL;
+}
+
+static inline void revert_base_cred(const struct cred *cred)
+{
+	if (cred)
+		revert_creds(cred);
+}
+
+DEFINE_CLASS(base_cred, const struct cred *, revert_base_cred(_T),
+	     override_base_cred(execns), struct execns *execns)
+
+/* For execve(2), this is no scope at all. */
+#define scoped_with_base_cred(bprm)	\
+	scoped_class(base_cred, __UNIQUE_ID(label), bprm_execns(bprm))
+
+/*
+ * A path that leads through a descriptor of the caller, or through another
+ * process, would bring along what the program is to be rid of.
+ */
+static inline unsigned int execns_lookup_flags(const struct execns *execns)
+{
+	return execns ? LOOKUP_NO_MAGICLINKS : 0;
+}
+
+#endif /* _LINUX_EXECNS_H */
