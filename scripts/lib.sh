@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by the other scripts: where things are, how to speak, how to wait.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+# shellcheck disable=SC2034 # for who sources this
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${EXECNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/execns}
+JOBS=${JOBS:-$(nproc)}
+ARCH=${ARCH:-x86_64}
+STORE=$CACHE/linux.git
+
+die() {
+	printf 'execns: %s\n' "$*" >&2
+	exit 1
+}
+
+say() {
+	printf '  %-10s %s\n' "$1" "$2" >&2
+}
+
+mkdir -p "$CACHE" 2>/dev/null ||
+	die "cannot create the cache $CACHE: set EXECNS_CACHE= to a folder that can be written"
+
+# The hash of standard input.
+hash_of() {
+	sha256sum | cut -c1-16
+}
+
+# Hold the lock $1 until the script ends. Says so when it has to wait.
+lock() {
+	mkdir -p "$CACHE/locks"
+	exec 9>"$CACHE/locks/$1"
+	flock -n 9 || {
+		say WAIT "for another run that uses $1"
+		flock 9
+	}
+}
+
+# free MIB WHAT: die unless the cache has room for it.
+need_space() {
+	local free
+	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$1" ] ||
+		die "$2 needs $1 MiB in $CACHE, where $free MiB are free: make room, or set EXECNS_CACHE= to another disk"
+}
+
+# progress LABEL LOG TOTAL PATTERN CMD...: run CMD with its output in LOG, and
+# show how far it is: the lines of LOG that match PATTERN, of about TOTAL, or of
+# who knows how many if that is 0.
+progress() {
+	local label=$1 log=$2 total=$3 pattern=$4 start=$SECONDS pid status=0 every=1 n of=
+	shift 4
+	[ "$total" = 0 ] || of=" of about $total"
+	# Only a person looks every second.
+	[ -t 2 ] && [ -z "${CI:-}" ] || every=60
+	mkdir -p "$(dirname "$log")"
+	say START "$label (log: $log)"
+	# A process group of its own, to be stopped as a whole. It keeps the lock until
+	# the last of it has gone.
+	set -m
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	set +m
+	# shellcheck disable=SC2064
+	trap "kill -- -$pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM HUP
+	local next=$((SECONDS + every))
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.5
+		[ "$SECONDS" -ge "$next" ] || continue
+		next=$((SECONDS + every))
+		n=$(grep -c -E "$pattern" "$log" || true)
+		if [ "$every" = 1 ]; then
+			printf '\r  %-10s %s: %d%s, %d:%02d \033[K' ... "$label" "$n" "$of" \
+				$(((SECONDS - start) / 60)) $(((SECONDS - start) % 60)) >&2
+		else
+			say ... "$label: $n$of, $(((SECONDS - start) / 60)) min"
+		fi
+	done
+	wait "$pid" || status=$?
+	trap - INT TERM HUP
+	[ "$every" != 1 ] || printf '\r\033[K' >&2
+	if [ "$status" != 0 ]; then
+		grep -E -A6 'error(\[E[0-9]+\])?:|\*\*\*|undefined symbol|No space left' "$log" | tail -30 >&2 || true
+		if grep -q 'No space left on device' "$log"; then
+			die "the disk of $CACHE is full: make room, then run the same command again"
+		fi
+		die "$label failed, see $log"
+	fi
+	say DONE "$label, $(((SECONDS - start) / 60)):$(printf %02d $(((SECONDS - start) % 60)))"
+}
+
+# git in the store of kernel sources.
+store() {
+	git --git-dir="$STORE" "$@"
+}
