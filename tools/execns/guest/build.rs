@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    // The least that can be executed, so that what is measured is exec.
+    for arg in [
+        "-nostartfiles",
+        "-nostdlib",
+        "-static",
+        "-Wl,--build-id=none",
+    ] {
+        println!("cargo::rustc-link-arg-bin=execns-true={arg}");
+    }
+}

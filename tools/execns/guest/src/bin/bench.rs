@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a launch costs, from making the child to its exit.
+//!
+//! `scripts/vm -c` lets one guest nanosecond be one instruction, so that the clock counts them.
+//!
+//! In a new user namespace, execns(2) maps ids. A rival that does not starts a program that is
+//! nobody; one that does is there as well.
+
+use comfy_table::{CellAlignment, Table, presets};
+use execns::{Program, Unshare};
+use execns_guest::sys::{self, Spawn};
+use rustix::time::{ClockId, clock_gettime};
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What the child does.
+#[derive(Clone, Copy)]
+enum Way {
+    Execve,
+    Execns(Unshare),
+    /// unshare(2) if there are flags, close_range(2), in a new table or not, and execve(2).
+    Rival(Unshare, bool),
+    /// The same with its own ids mapped.
+    RivalMapped(Unshare),
+}
+
+struct Bench {
+    program: Program,
+}
+
+/// What a process can write itself after unshare(2): one line.
+fn map_own_ids() -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags, open};
+
+    for (path, text) in [
+        (c"/proc/self/setgroups", "deny"),
+        (c"/proc/self/uid_map", "0 0 1"),
+        (c"/proc/self/gid_map", "0 0 1"),
+    ] {
+        let file = open(path, OFlags::WRONLY, Mode::empty())?;
+        rustix::io::write(&file, text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+impl Bench {
+    fn child(&self, way: Way) -> io::Error {
+        let prepared = match way {
+            Way::Execve => Ok(()),
+            Way::Execns(flags) => return self.program.execns(flags),
+            Way::Rival(flags, own_table) if flags.is_empty() => sys::close_from(3, own_table),
+            Way::Rival(flags, own_table) => {
+                sys::unshare(flags).and_then(|()| sys::close_from(3, own_table))
+            }
+            Way::RivalMapped(flags) => sys::unshare(flags)
+                .and_then(|()| map_own_ids())
+                .and_then(|()| sys::close_from(3, false)),
+        };
+
+        match prepared {
+            Ok(()) => self.program.execve(),
+            Err(error) => error,
+        }
+    }
+
+    /// The least of some launches: what is above is timer interrupts and workers.
+    fn launch(&self, spawn: Spawn, way: Way) -> Result<u64> {
+        const ROUNDS: usize = 25;
+        let mut least = u64::MAX;
+
+        // The first ones fill caches.
+        for round in 0..ROUNDS + 3 {
+            let start = now();
+            let child = spawn.run(&mut || self.child(way).raw_os_error().unwrap_or(255))?;
+            let status = sys::wait(child)?;
+            let cost = now() - start;
+
+            if status != 0 {
+                return Err(format!("launch: {}", io::Error::from_raw_os_error(status)).into());
+            }
+            if round >= 3 {
+                least = least.min(cost);
+            }
+            // Namespaces are taken down by workers.
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(least)
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+
+    table
+        .load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED)
+        .set_header(header);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A number that must not be greater than another.
+fn verdict(what: &str, value: f64, limit: f64) -> bool {
+    let holds = value <= limit;
+
+    println!(
+        "  {} {what}: {value:.3} (at most {limit})",
+        if holds { "ok  " } else { "MISS" }
+    );
+    holds
+}
+
+fn flags(bench: &Bench) -> Result<bool> {
+    let uts_ipc = Unshare::UTS | Unshare::IPC;
+    let all = Unshare::NAMESPACES;
+    let rows = [
+        ("execve", Way::Execve),
+        ("execns(0)", Way::Execns(Unshare::empty())),
+        ("close_range, execve", Way::Rival(Unshare::empty(), false)),
+        ("execns(UTS|IPC)", Way::Execns(uts_ipc)),
+        (
+            "unshare(UTS|IPC), close_range, execve",
+            Way::Rival(uts_ipc, false),
+        ),
+        ("execns(USER)", Way::Execns(Unshare::USER)),
+        (
+            "unshare(USER), close_range, execve",
+            Way::Rival(Unshare::USER, false),
+        ),
+        ("execns(all)", Way::Execns(all)),
+        ("unshare(all), close_range, execve", Way::Rival(all, false)),
+        (
+            "unshare(all), id maps, close_range, execve",
+            Way::RivalMapped(all),
+        ),
+    ];
+    let mut out = table(&[
+        "instructions a launch",
+        "fork",
+        "/ execve",
+        "vfork",
+        "/ execve",
+    ]);
+    let mut costs = Vec::new();
+
+    for (name, way) in rows {
+        let cost = [
+            bench.launch(Spawn::Fork, way)?,
+            bench.launch(Spawn::Vfork, way)?,
+        ];
+
+        costs.push(cost);
+        let ratio = |i: usize| format!("{:.3}", cost[i] as f64 / costs[0][i] as f64);
+        out.add_row([
+            name.to_string(),
+            cost[0].to_string(),
+            ratio(0),
+            cost[1].to_string(),
+            ratio(1),
+        ]);
+    }
+    println!("{out}");
+    let ratio = |a: usize, b: usize, i: usize| costs[a][i] as f64 / costs[b][i] as f64;
+    let mut holds = true;
+    for (i, spawn) in ["fork", "vfork"].into_iter().enumerate() {
+        holds &= verdict(
+            &format!("{spawn}: execns(0) / execve"),
+            ratio(1, 0, i),
+            1.02,
+        );
+        // The one without id maps does less, and is level within the noise.
+        holds &= verdict(
+            &format!("{spawn}: execns(all) / unshare(all), close_range, execve"),
+            ratio(7, 8, i),
+            1.005,
+        );
+        holds &= verdict(
+            &format!("{spawn}: execns(all) / unshare(all), id maps, close_range, execve"),
+            ratio(7, 9, i),
+            1.0,
+        );
+    }
+    Ok(holds)
+}
+
+/// Each kind of namespace alone, to see where a difference comes from.
+fn kinds(bench: &Bench) -> Result<()> {
+    let mut out = table(&["one kind, vfork", "execns", "unshare, ..., execve", "ratio"]);
+
+    for (name, kind) in Unshare::NAMESPACES.iter_names() {
+        let ours = bench.launch(Spawn::Vfork, Way::Execns(kind))?;
+        let theirs = bench.launch(Spawn::Vfork, Way::Rival(kind, false))?;
+
+        out.add_row([
+            name.to_string(),
+            ours.to_string(),
+            theirs.to_string(),
+            format!("{:.3}", ours as f64 / theirs as f64),
+        ]);
+    }
+    println!("{out}");
+    Ok(())
+}
+
+fn descriptors(bench: &Bench) -> Result<bool> {
+    const COUNTS: [usize; 4] = [3, 100, 10_000, 100_000];
+    let none = Unshare::empty();
+    let rows = [
+        ("sharer: execns(0)", Spawn::VforkFiles, Way::Execns(none)),
+        (
+            "sharer: close_range(UNSHARE), execve",
+            Spawn::VforkFiles,
+            Way::Rival(none, true),
+        ),
+        (
+            "sharer: execve, nothing closed",
+            Spawn::VforkFiles,
+            Way::Execve,
+        ),
+        ("owner: execns(0)", Spawn::Fork, Way::Execns(none)),
+        (
+            "owner: close_range, execve",
+            Spawn::Fork,
+            Way::Rival(none, false),
+        ),
+        ("owner: execve, nothing closed", Spawn::Fork, Way::Execve),
+    ];
+    let mut costs = vec![Vec::new(); rows.len()];
+
+    fs::write("/proc/sys/fs/nr_open", "1048576")?;
+    sys::limit_descriptors(200_000)?;
+    let mut open = 3;
+    for count in COUNTS {
+        while open < count {
+            let file = rustix::fs::open(
+                "/dev/null",
+                rustix::fs::OFlags::RDONLY,
+                rustix::fs::Mode::empty(),
+            )?;
+            std::mem::forget(file);
+            open += 1;
+        }
+        for (cost, (_, spawn, way)) in costs.iter_mut().zip(rows) {
+            cost.push(bench.launch(spawn, way)?);
+        }
+    }
+
+    let mut out = table(&["open descriptors", "3", "100", "10000", "100000", "each"]);
+    let each = |cost: &[u64]| (cost[3] as f64 - cost[0] as f64) / (COUNTS[3] - COUNTS[0]) as f64;
+    for ((name, ..), cost) in rows.iter().zip(&costs) {
+        let mut row = vec![name.to_string()];
+        row.extend(cost.iter().map(u64::to_string));
+        row.push(format!("{:.1}", each(cost)));
+        out.add_row(row);
+    }
+    println!("{out}");
+    println!("  owner: the child of fork copies the table, and closes its copy.");
+    let ratio = |a: &[u64], b: &[u64], i: usize| a[i] as f64 / b[i] as f64;
+    Ok([
+        verdict(
+            "sharer: execns(0) at 100,000 / at 3",
+            ratio(&costs[0], &costs[0][..1].repeat(4), 3),
+            1.02,
+        ),
+        verdict(
+            "sharer: execns(0) / close_range(UNSHARE), execve, at 100,000",
+            ratio(&costs[0], &costs[1], 3),
+            1.02,
+        ),
+        verdict(
+            "owner: execns(0) / close_range, execve, at 100,000",
+            ratio(&costs[3], &costs[4], 3),
+            1.0,
+        ),
+    ]
+    .iter()
+    .all(|&holds| holds))
+}
+
+fn main() -> Result<()> {
+    let path = c"/usr/bin/execns-true";
+    let bench = Bench {
+        program: Program::new(path.into(), vec![path.into()], vec![]),
+    };
+    let holds = flags(&bench)?;
+    kinds(&bench)?;
+    let holds = holds & descriptors(&bench)?;
+
+    if holds {
+        Ok(())
+    } else {
+        Err("what is marked MISS does not hold".into())
+    }
+}

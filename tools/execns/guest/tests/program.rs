@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The crate on a kernel that has execns(2): these run as root in the guest.
+
+use execns::{Program, Unshare};
+use execns_guest::report::Report;
+use execns_guest::sys::{self, Spawn};
+use std::ffi::CString;
+use std::fs;
+use std::sync::Barrier;
+use std::thread;
+
+const REPORTER: &str = "/usr/bin/execns-demo";
+
+fn reporter(path: &str, file: &str) -> Program {
+    let word = |word: &str| CString::new(word).unwrap();
+
+    Program::new(
+        word(path),
+        vec![word(path), word("--report"), word(file)],
+        vec![],
+    )
+}
+
+/// Starts the program in a child, and returns what it sees.
+fn spawn(spawn: Spawn, flags: Unshare, name: &str) -> Report {
+    let file = format!("/tmp/program.{name}");
+    let program = reporter(REPORTER, &file);
+    let child = spawn
+        .run(&mut || {
+            program.execns(flags);
+            99
+        })
+        .unwrap();
+
+    assert_eq!(sys::wait(child).unwrap(), 0);
+    let report = Report::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    report
+}
+
+#[test]
+fn flagged_namespaces_are_new() {
+    let me = Report::of_self().unwrap();
+
+    for (flags, new) in [
+        (Unshare::empty(), 0),
+        (Unshare::UTS, 1),
+        (Unshare::USER, 1),
+        (Unshare::MOUNT | Unshare::IPC | Unshare::NET, 3),
+        (Unshare::NAMESPACES, 8),
+    ] {
+        let report = spawn(Spawn::Fork, flags, "namespaces");
+
+        assert_eq!(report.new_namespaces(&me), new, "{flags:?}");
+        assert_eq!(report.descriptors, 0, "{flags:?}");
+        assert!(report.exe_is_inside, "{flags:?}");
+    }
+}
+
+#[test]
+fn children_of_all_kinds_can_call() {
+    for kind in [Spawn::Fork, Spawn::Vfork, Spawn::VforkFiles] {
+        let report = spawn(kind, Unshare::NAMESPACES, "children");
+
+        assert_eq!(report.descriptors, 0, "{kind:?}");
+        assert_eq!(report.threads, "1", "{kind:?}");
+    }
+}
+
+#[test]
+fn failure_leaves_the_caller_as_it_was() {
+    let program = reporter("/nonexistent", "/tmp/program.none");
+
+    for flags in [Unshare::empty(), Unshare::USER, Unshare::NAMESPACES] {
+        let before = Report::of_self().unwrap();
+        let error = program.execns(flags);
+
+        assert_eq!(error.raw_os_error(), Some(2), "{error}");
+        let after = Report::of_self().unwrap();
+        assert_eq!(after.namespaces, before.namespaces);
+        assert_eq!(after.capabilities, before.capabilities);
+        assert_eq!(after.uid_map, before.uid_map);
+    }
+}
+
+#[test]
+fn unknown_flags_are_refused() {
+    let program = reporter(REPORTER, "/tmp/program.flags");
+    let unknown = Unshare::from_bits_retain(0x1000);
+
+    for flags in [unknown, unknown | Unshare::NAMESPACES] {
+        assert_eq!(program.execns(flags).raw_os_error(), Some(22));
+    }
+}
+
+#[test]
+fn threads_can_start_programs_at_once() {
+    const THREADS: usize = 64;
+    let barrier = Barrier::new(THREADS);
+
+    thread::scope(|scope| {
+        for i in 0..THREADS {
+            let barrier = &barrier;
+
+            scope.spawn(move || {
+                let flags = Unshare::USER | Unshare::UTS | Unshare::MOUNT;
+
+                barrier.wait();
+                let report = spawn(Spawn::Vfork, flags, &format!("threads.{i}"));
+                assert_eq!(report.descriptors, 0);
+                assert_eq!(report.threads, "1");
+            });
+        }
+    });
+}
+
+#[test]
+fn any_thread_can_become_the_program() {
+    let file = "/tmp/program.thread";
+    let program = reporter(REPORTER, file);
+    let child = Spawn::Fork
+        .run(&mut || {
+            thread::scope(|scope| {
+                scope.spawn(|| program.execns(Unshare::NAMESPACES));
+            });
+            99
+        })
+        .unwrap();
+
+    assert_eq!(sys::wait(child).unwrap(), 0);
+    assert_eq!(Report::read(file).unwrap().threads, "1");
+}
