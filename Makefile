@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+# The front door. Everything else is in scripts/.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+export KSRC EXECNS_CACHE ARCH LLVM JOBS
+
+VARIANT := $(if $(BASE),base,execns)
+
+.PHONY: help
+help:
+	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+#: make run          boot a kernel with execns(2), and see it at work
+#: make test         all tests; T='NAME...' for some of those in the guest
+#:
+.PHONY: run test
+run:
+	@scripts/vm -t 300 -- execns-demo
+test:
+ifdef T
+	@scripts/test $(T)
+else
+	@scripts/test-all
+endif
+
+#: make kernel       build the kernel; BASE=1 for the unpatched one
+#: make shell        a shell in the guest; leave it with exit, or ctrl-a x
+#: make vm RUN='CMD' run a command of this machine in the guest: it sees this root
+#:                   read-only and this folder writable. make tells its exit
+#:                   status; scripts/vm -r -- CMD exits with it
+.PHONY: kernel shell vm
+kernel:
+	@scripts/build $(VARIANT)
+shell:
+	@scripts/vm -x -- sh
+vm:
+	@[ -n "$$RUN" ] || { echo "execns: what shall run? Type make vm RUN='command'" >&2; exit 2; }
+	@scripts/vm -r -- sh -c "$$RUN"
+export RUN
+
+#: make bench        instructions per launch, against the rivals
+#: make test-debug   the tests of the guest on a kernel with KASAN, lockdep, ...
+#: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
+#: make bisect-check build each commit of the series, with the option on and off
+.PHONY: bench test-debug lint bisect-check
+bench:
+	@scripts/vm -c -t 600 -a norandmaps -- execns-bench
+test-debug:
+	@VARIANT=debug scripts/test $(T)
+lint:
+	@scripts/lint
+bisect-check:
+	@scripts/bisect-check
+
+#: make tree         a git work tree of the kernel, the series on top as commits
+#: make series       the series as git format-patch writes it, with a cover letter
+#: make import       the inverse of tree: the patches and new files of here from
+#:                   the commits of there (TREE=, default: where make tree puts it)
+.PHONY: tree series import
+TREE ?= $(shell scripts/print tree)
+tree:
+	@scripts/tree
+series:
+	@scripts/series
+import:
+	@scripts/series-import "$(TREE)"
+
+#: make clean        remove what was built, but for the source; make distclean: all
+#: make -s print-X   a path, X being image, base-image, tree, config, cache
+.PHONY: clean distclean
+clean:
+	@scripts/clean
+distclean:
+	@scripts/clean all
+print-%:
+	@scripts/print $*
+
+#:
+#: KSRC=PATH          a tree or tarball of Linux 7.3.y (Debian's linux-source-7.3)
+#: EXECNS_CACHE=PATH  where source and builds are kept (~/.cache/execns)
+#: ARCH=x86_64        the guest's architecture
+#: LLVM=-19           suffix or folder of the LLVM tools, as for the kernel's make
+#: JOBS=N             jobs of a build (all processors)
