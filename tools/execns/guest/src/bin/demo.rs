@@ -37,11 +37,10 @@ extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
 
 fn run_main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
 
     // What is started anew by either way.
-    if let [_, mode, path, stay @ ..] = args.as_slice()
-        && mode == "--report"
-    {
+    if let [_, "--report", path, stay @ ..] = words.as_slice() {
         Report::of_self()?.write(path)?;
         if !stay.is_empty() {
             // Long enough to be looked at.

@@ -7,21 +7,27 @@
 
 use core::panic::PanicInfo;
 
+// exit_group(0)
 #[cfg(target_arch = "x86_64")]
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn _start() -> ! {
-    // exit_group(0)
-    core::arch::naked_asm!("mov eax, 231", "xor edi, edi", "syscall", "ud2")
-}
+core::arch::global_asm!(
+    ".globl _start",
+    "_start:",
+    "mov eax, 231",
+    "xor edi, edi",
+    "syscall",
+    "ud2",
+);
 
+// exit_group(0)
 #[cfg(target_arch = "aarch64")]
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn _start() -> ! {
-    // exit_group(0)
-    core::arch::naked_asm!("mov x8, #94", "mov x0, #0", "svc #0", "brk #0")
-}
+core::arch::global_asm!(
+    ".globl _start",
+    "_start:",
+    "mov x8, #94",
+    "mov x0, #0",
+    "svc #0",
+    "brk #0",
+);
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
