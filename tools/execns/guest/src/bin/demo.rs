@@ -226,9 +226,9 @@ fn real_programs() -> Result<()> {
     fs::write(SCRIPT, format!("#!/bin/sh\n{OUTER}\n"))?;
     rustix::fs::chmod(SCRIPT, rustix::fs::Mode::from(0o755))?;
     println!(
-        "\nReal programs, started by execns(all). They count the descriptors that ls sees, which"
+        "\nReal programs, started by execns(all). The 3 descriptors are what ls opens or is given"
     );
-    println!("are the shell's two, a pipe and the folder:\n");
+    println!("by the shell: the folder that it lists, its output and its error.\n");
     table
         .load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED)
         .set_header(["program", "exit", "says"]);
