@@ -15,6 +15,7 @@
 #include <linux/namei.h>
 
 struct execns;
+struct seq_file;
 
 int execns_check(int unshare_flags);
 struct execns *execns_stage(int unshare_flags);
@@ -24,6 +25,11 @@ void execns_end_lookup(struct execns *execns);
 void execns_commit(struct execns *execns);
 void execns_defer_dump(struct execns *execns, struct file *file);
 struct file *execns_deferred_dump(struct execns *execns);
+
+#ifdef CONFIG_USER_NS_EXECNS
+int proc_pid_account(struct seq_file *m, struct pid_namespace *ns,
+		     struct pid *pid, struct task_struct *task);
+#endif
 
 DEFINE_FREE(execns, struct execns *, execns_free(_T))
 
@@ -53,9 +59,10 @@ static inline const struct cred *bprm_base_cred(const struct linux_binprm *bprm)
 	return (execns ? execns_cred(execns) : NULL) ?: current_cred();
 }
 
-static inline const struct cred *override_base_cred(struct execns *execns)
+static inline const struct cred *
+override_base_cred(const struct linux_binprm *bprm)
 {
-	return execns ? override_creds(execns_cred(execns) ?: current_cred()) : NULL;
+	return bprm_execns(bprm) ? override_creds(bprm_base_cred(bprm)) : NULL;
 }
 
 static inline void revert_base_cred(const struct cred *cred)
@@ -65,11 +72,11 @@ static inline void revert_base_cred(const struct cred *cred)
 }
 
 DEFINE_CLASS(base_cred, const struct cred *, revert_base_cred(_T),
-	     override_base_cred(execns), struct execns *execns)
+	     override_base_cred(bprm), const struct linux_binprm *bprm)
 
 /* For execve(2), this is no scope at all. */
 #define scoped_with_base_cred(bprm)	\
-	scoped_class(base_cred, __UNIQUE_ID(label), bprm_execns(bprm))
+	scoped_class(base_cred, __UNIQUE_ID(label), bprm)
 
 /*
  * A path that leads through a descriptor of the caller, or through another

@@ -27,9 +27,12 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+mod account;
 mod flags;
 mod identity;
 mod plan;
+mod user_table;
+mod users;
 
 use flags::UnshareFlags;
 use plan::Execns;

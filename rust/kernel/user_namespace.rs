@@ -11,6 +11,7 @@ use crate::{
     error::to_result,
     prelude::*,
     sync::aref::AlwaysRefCounted,
+    task::Kuid,
     types::Opaque, //
 };
 use core::ptr;
@@ -73,6 +74,13 @@ impl UserNamespace {
         let root = unsafe { bindings::make_kuid(self.as_ptr(), 0) };
 
         root.val != u32::MAX
+    }
+
+    /// Returns a UID as this namespace sees it: if it is not mapped, as the overflow UID.
+    #[inline]
+    pub fn uid_munged(&self, uid: Kuid) -> u32 {
+        // SAFETY: The namespace is valid.
+        unsafe { bindings::from_kuid_munged(self.as_ptr(), uid.into_raw()) }
     }
 
     /// Returns whether the current task has a capability over this namespace, without a word to

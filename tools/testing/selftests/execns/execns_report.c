@@ -86,10 +86,9 @@ static void child_namespaces(void)
 
 static void clocks(void)
 {
-	struct timespec boot, real;
+	struct timespec boot;
 
 	clock_gettime(CLOCK_BOOTTIME, &boot);
-	clock_gettime(CLOCK_REALTIME, &real);
 	fprintf(out, "boottime %ld\n", boot.tv_sec);
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -167,13 +168,13 @@ static inline int unshare_like_execns(int flags)
 	bool all = !geteuid();
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	int to_helper[2], from_helper[2], status;
+	int to_helper[2], status;
 	char line[64], path[64], byte = 0;
 	pid_t helper, me = getpid();
 
 	if (!(flags & CLONE_NEWUSER))
 		return flags ? unshare(flags) : 0;
-	if (pipe2(to_helper, O_CLOEXEC) || pipe2(from_helper, O_CLOEXEC))
+	if (pipe2(to_helper, O_CLOEXEC))
 		return -1;
 	helper = fork();
 	if (!helper) {
@@ -199,29 +200,32 @@ static inline int unshare_like_execns(int flags)
 	}
 	close(to_helper[0]);
 	close(to_helper[1]);
-	close(from_helper[0]);
-	close(from_helper[1]);
 	return 0;
 }
 
-/* Start a program in the calling process. Returns only on failure. */
+/* Start the program argv[0] in the calling process. Returns only on failure. */
+static inline void exec_argv_by(enum how how, int flags, char *const *argv)
+{
+	switch (how) {
+	case BY_EXECNS:
+		sys_execns(flags, argv[0], argv, environ);
+		break;
+	case BY_UNSHARE:
+		if (!unshare_like_execns(flags))
+			execve(argv[0], argv, environ);
+		break;
+	case BY_EXECVE:
+		execve(argv[0], argv, environ);
+		break;
+	}
+}
+
 static inline void exec_by(const struct spawn *spawn, char *out)
 {
 	const char *path = spawn->path ?: "./execns_report";
 	char *const argv[] = { (char *)path, out, NULL };
 
-	switch (spawn->how) {
-	case BY_EXECNS:
-		sys_execns(spawn->flags, path, argv, environ);
-		break;
-	case BY_UNSHARE:
-		if (!unshare_like_execns(spawn->flags))
-			execve(path, argv, environ);
-		break;
-	case BY_EXECVE:
-		execve(path, argv, environ);
-		break;
-	}
+	exec_argv_by(spawn->how, spawn->flags, argv);
 }
 
 /* Start execns_report in a child, and read what it reports. */
@@ -342,9 +346,10 @@ static inline void take_snapshot(struct snapshot *s, int semid)
 #define EXPECT_INTACT(before, after) do { \
 	const struct snapshot *_b = (before), *_a = (after); \
 	size_t _i; \
-	for (_i = 0; _i < NR_NAMESPACES; _i++) \
+	for (_i = 0; _i < NR_NAMESPACES; _i++) { \
 		EXPECT_EQ(_b->ns[_i], _a->ns[_i]) \
 			TH_LOG("%s namespace has changed", namespaces[_i].name); \
+	} \
 	EXPECT_STREQ(_b->fds, _a->fds); \
 	EXPECT_STREQ(_b->cwd, _a->cwd); \
 	EXPECT_STREQ(_b->root, _a->root); \
@@ -385,6 +390,17 @@ static inline int become_user(void *unused)
 	(void)unused;
 	return setgroups(0, NULL) || setresgid(1000, 1000, 1000) ||
 	       setresuid(1000, 1000, 1000) || prctl(PR_SET_DUMPABLE, 1);
+}
+
+static inline int set_caps(unsigned long long permitted, unsigned long long inheritable)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ permitted, permitted, inheritable },
+		{ permitted >> 32, permitted >> 32, inheritable >> 32 },
+	};
+
+	return syscall(SYS_capset, &head, data);
 }
 
 /* Copy the program at @from to @to, with these owner and mode. */

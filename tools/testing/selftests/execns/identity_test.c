@@ -6,17 +6,6 @@
 #include <linux/securebits.h>
 #include <sys/xattr.h>
 
-static int set_caps(unsigned long long permitted, unsigned long long inheritable)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = {
-		{ permitted, permitted, inheritable },
-		{ permitted >> 32, permitted >> 32, inheritable >> 32 },
-	};
-
-	return syscall(SYS_capset, &head, data);
-}
-
 static int set_file_caps(const char *path, unsigned int caps)
 {
 	struct vfs_cap_data data = {
@@ -357,10 +346,11 @@ static void compare(struct __test_metadata *_metadata, const char *program, int 
 	ASSERT_EQ(theirs.exit, ours.exit) TH_LOG("%s / %s", strerror(theirs.error),
 						 strerror(ours.error));
 	ASSERT_EQ(theirs.error, ours.error);
-	for (i = 0; i < ARRAY_SIZE(identity_keys); i++)
+	for (i = 0; i < ARRAY_SIZE(identity_keys); i++) {
 		EXPECT_STREQ(report_get(&theirs, identity_keys[i]),
 			     report_get(&ours, identity_keys[i]))
 			TH_LOG("%s", identity_keys[i]);
+	}
 }
 
 TEST_F(privilege, plain_program)
