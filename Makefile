@@ -39,13 +39,14 @@ vm:
 	@scripts/vm -r -- sh -c "$$RUN"
 export RUN
 
-#: make bench        instructions per launch, against the rivals
+#: make bench        instructions per launch, against the rivals, and what up to a
+#:                   million user accounts cost, against the unpatched kernel
 #: make test-debug   the tests of the guest on a kernel with KASAN, lockdep, ...
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
 .PHONY: bench test-debug lint bisect-check
 bench:
-	@scripts/vm -c -t 600 -a norandmaps -- execns-bench
+	@scripts/bench
 test-debug:
 	@VARIANT=debug scripts/test $(T)
 lint:

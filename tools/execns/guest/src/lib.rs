@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the demonstration, the benchmark and the tests share.
+//! What the demonstration, the benchmarks and the tests share.
 
+pub mod accounts;
+pub mod cost;
+pub mod join;
+pub mod rate;
 pub mod report;
 pub mod sys;
+pub mod text;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The crate on a kernel that has execns(2): these run as root in the guest.
+//! The crate on a kernel that has execns(2), and what the guest's programs share: these run as
+//! root in the guest.
 
 use execns::{Program, Unshare};
+use execns_guest::accounts::{CONTAINERS, Pattern};
 use execns_guest::report::Report;
 use execns_guest::sys::{self, Spawn};
 use std::ffi::CString;
@@ -130,4 +132,27 @@ fn any_thread_can_become_the_program() {
 
     assert_eq!(sys::wait(child).unwrap(), 0);
     assert_eq!(Report::read(file).unwrap().threads, "1");
+}
+
+#[test]
+fn uids_of_the_benchmark_are_what_it_says() {
+    const LIVE: u32 = 1_000_000;
+    const ABSENT: u32 = 25_000;
+    // The hash of Linux, until tables of accounts came.
+    let bucket = |uid: u32| (uid >> 7).wrapping_add(uid) & 127;
+
+    for pattern in [Pattern::Sequential, Pattern::Spaced] {
+        let live = (0..LIVE).map(|i| pattern.live(i));
+        let absent = (0..ABSENT).map(|i| pattern.absent(i));
+        let mut uids: Vec<u32> = live.chain(absent).collect();
+
+        uids.sort_unstable();
+        uids.dedup();
+        assert_eq!(uids.len() as u32, LIVE + ABSENT, "{pattern:?}");
+        assert!(!uids.contains(&0) && !uids.contains(&u32::MAX));
+    }
+    for i in 0..CONTAINERS {
+        assert_eq!(bucket(Pattern::Spaced.live(i)), 0);
+        assert_eq!(bucket(Pattern::Spaced.absent(i)), 0);
+    }
 }

@@ -7,10 +7,10 @@
 //! In a new user namespace, execns(2) maps ids. A rival that does not starts a program that is
 //! nobody; one that does is there as well.
 
-use comfy_table::{CellAlignment, Table, presets};
 use execns::{Program, Unshare};
+use execns_guest::cost::now;
 use execns_guest::sys::{self, Spawn};
-use rustix::time::{ClockId, clock_gettime};
+use execns_guest::text::{at_most, table};
 use std::error::Error;
 use std::fs;
 use std::io;
@@ -47,12 +47,6 @@ fn map_own_ids() -> io::Result<()> {
         rustix::io::write(&file, text.as_bytes())?;
     }
     Ok(())
-}
-
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 impl Bench {
@@ -98,29 +92,6 @@ impl Bench {
         }
         Ok(least)
     }
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-
-    table
-        .load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED)
-        .set_header(header);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-/// A number that must not be greater than another.
-fn verdict(what: &str, value: f64, limit: f64) -> bool {
-    let holds = value <= limit;
-
-    println!(
-        "  {} {what}: {value:.3} (at most {limit})",
-        if holds { "ok  " } else { "MISS" }
-    );
-    holds
 }
 
 fn flags(bench: &Bench) -> Result<bool> {
@@ -176,18 +147,18 @@ fn flags(bench: &Bench) -> Result<bool> {
     let ratio = |a: usize, b: usize, i: usize| costs[a][i] as f64 / costs[b][i] as f64;
     let mut holds = true;
     for (i, spawn) in ["fork", "vfork"].into_iter().enumerate() {
-        holds &= verdict(
+        holds &= at_most(
             &format!("{spawn}: execns(0) / execve"),
             ratio(1, 0, i),
             1.02,
         );
         // The one without id maps does less, and is level within the noise.
-        holds &= verdict(
+        holds &= at_most(
             &format!("{spawn}: execns(all) / unshare(all), close_range, execve"),
             ratio(7, 8, i),
             1.005,
         );
-        holds &= verdict(
+        holds &= at_most(
             &format!("{spawn}: execns(all) / unshare(all), id maps, close_range, execve"),
             ratio(7, 9, i),
             1.0,
@@ -270,17 +241,17 @@ fn descriptors(bench: &Bench) -> Result<bool> {
     println!("  owner: the child of fork copies the table, and closes its copy.");
     let ratio = |a: &[u64], b: &[u64], i: usize| a[i] as f64 / b[i] as f64;
     Ok([
-        verdict(
+        at_most(
             "sharer: execns(0) at 100,000 / at 3",
             ratio(&costs[0], &costs[0][..1].repeat(4), 3),
             1.02,
         ),
-        verdict(
+        at_most(
             "sharer: execns(0) / close_range(UNSHARE), execve, at 100,000",
             ratio(&costs[0], &costs[1], 3),
             1.02,
         ),
-        verdict(
+        at_most(
             "owner: execns(0) / close_range, execve, at 100,000",
             ratio(&costs[3], &costs[4], 3),
             1.0,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The demonstration: a multithreaded process that has leaked a lot becomes a program, by
-//! execns(2) and by unshare(2) followed by execve(2), and the program tells what is left.
+//! execns(2) and by unshare(2) followed by execve(2), and the program tells what is left. Then a
+//! container takes all pipe pages of its account, and another one opens a pipe.
 
 #![no_main]
 
@@ -9,6 +10,7 @@ use comfy_table::{Cell, Table, presets};
 use execns::{Program, Unshare};
 use execns_guest::report::{NAMESPACES, Report};
 use execns_guest::sys::{self, Segment, Semaphore, Spawn};
+use rustix::process::{Pid, Signal, kill_process};
 use std::error::Error;
 use std::ffi::{CString, c_char, c_int};
 use std::fs::{self, File};
@@ -49,6 +51,12 @@ fn run_main() -> Result<()> {
         return Ok(());
     }
 
+    match words.as_slice() {
+        [_, "--eat", path] => return eat(path),
+        [_, "--pipe", path] => return open_a_pipe(path),
+        _ => {}
+    }
+
     println!("\nA process with 5 threads, {LEAKED} leaked descriptors, a semaphore to undo and an");
     println!("attached segment executes a program, which tells what it sees:\n");
     let ours = run(|program| program.execns(Unshare::NAMESPACES))?;
@@ -57,6 +65,11 @@ fn run_main() -> Result<()> {
     let theirs = run(|program| unshare_and_execve(program, rest))?;
     show(&ours, &all, &theirs);
     real_programs()?;
+    accounts()?;
+    println!(
+        "The caller is still '{}'.\n",
+        fs::read_to_string("/proc/sys/kernel/hostname")?.trim()
+    );
     Ok(())
 }
 
@@ -101,12 +114,7 @@ fn run(exec: impl Fn(&Program) -> std::io::Error) -> Result<Outcome> {
         fail(&exec(&program).to_string())
     })?;
     // Look at the semaphore while the program is there.
-    for _ in 0..200 {
-        if fs::metadata(AFTER).is_ok_and(|file| file.len() > 0) {
-            break;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(AFTER);
     let owed = semaphore.value()?;
     let status = sys::wait(caller)?;
     Ok(Outcome {
@@ -117,6 +125,16 @@ fn run(exec: impl Fn(&Program) -> std::io::Error) -> Result<Outcome> {
         },
         owed,
     })
+}
+
+/// Waits until there is something in a file.
+fn wait_for(path: &str) {
+    for _ in 0..200 {
+        if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn fail(error: &str) -> i32 {
@@ -250,9 +268,101 @@ fn real_programs() -> Result<()> {
         let _ = fs::remove_file("/tmp/demo.out");
     }
     println!("{table}");
+    Ok(())
+}
+
+/// The program in container A: all pages that the limit allows, in pipes that stay.
+fn eat(path: &str) -> Result<()> {
+    let limit: usize = fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft")?
+        .trim()
+        .parse()?;
+    let mut pages = 0;
+
+    while pages < limit {
+        let (reader, writer) = rustix::pipe::pipe()?;
+
+        pages += rustix::pipe::fcntl_getpipe_size(&reader)? / rustix::param::page_size();
+        std::mem::forget((reader, writer));
+    }
+    fs::write(path, pages.to_string())?;
+    loop {
+        thread::sleep(Duration::from_secs(1000));
+    }
+}
+
+/// The program in container B.
+fn open_a_pipe(path: &str) -> Result<()> {
+    let (reader, _writer) = rustix::pipe::pipe()?;
+    let size = rustix::pipe::fcntl_getpipe_size(&reader)?;
+
+    fs::write(path, format!("{size}\n{}", pipe_pages("self")))?;
+    Ok(())
+}
+
+/// The line of /proc/PID/account about it: the limit, and what is charged.
+fn pipe_pages(pid: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/account"))
+        .ok()
+        .and_then(|account| {
+            let line = account
+                .lines()
+                .find(|line| line.starts_with("pipe_pages_soft "))?;
+            Some(line.split_whitespace().collect::<Vec<_>>().join(" "))
+        })
+        .unwrap_or("-".into())
+}
+
+/// Two containers of one user: what one takes of a limit of the user, and what is left to the
+/// other.
+fn accounts() -> Result<()> {
+    const EATEN: &str = "/tmp/demo.eaten";
+    const PIPE: &str = "/tmp/demo.pipe";
+    let program = |task: &str, path: &str| -> Result<Program> {
+        let strings = strings(&[ME, task, path])?;
+        Ok(Program::new(strings[0].clone(), strings, vec![]))
+    };
+    let (eater, opener) = (program("--eat", EATEN)?, program("--pipe", PIPE)?);
+    let mut table = Table::new();
+
+    table
+        .load_preset(presets::ASCII_BORDERS_ONLY_CONDENSED)
+        .set_header([
+            "containers by",
+            "A has, pages",
+            "new pipe of B, bytes",
+            "/proc/PID/account of A",
+            "of B",
+        ]);
+    for name in ["unshare", "execns"] {
+        let exec = |program: &Program| match name {
+            "unshare" => unshare_and_execve(program, Unshare::USER),
+            _ => program.execns(Unshare::USER),
+        };
+        let start = |program: &Program, path: &str| {
+            let _ = fs::remove_file(path);
+            Spawn::Fork.run(&mut || exec(program).raw_os_error().unwrap_or(255))
+        };
+        let a = start(&eater, EATEN)?;
+
+        wait_for(EATEN);
+        sys::wait(start(&opener, PIPE)?)?;
+        let eaten = fs::read_to_string(EATEN)?;
+        let opened = fs::read_to_string(PIPE)?;
+        let (size, account) = opened.split_once('\n').ok_or("no size of a pipe")?;
+
+        table.add_row([name, &eaten, size, &pipe_pages(&a.to_string()), account]);
+        kill_process(Pid::from_raw(a).ok_or("no process")?, Signal::KILL)?;
+        sys::wait(a)?;
+    }
     println!(
-        "The caller is still '{}'.\n",
-        fs::read_to_string("/proc/sys/kernel/hostname")?.trim()
+        "\nContainer A fills all the pages of pipes that a user may have; then container B of the"
     );
+    println!(
+        "same user opens a pipe. With unshare, both are charged to the user's one account. With"
+    );
+    println!(
+        "execns, each has an account of its own, since who made them administers the machine:\n"
+    );
+    println!("{table}");
     Ok(())
 }
