@@ -153,7 +153,8 @@ impl TableRef {
         }
     }
 
-    /// Makes a user, but for when somebody else has been faster.
+    /// Makes a user, but for when somebody else has been faster. Most calls find one.
+    #[inline(never)]
     fn insert(&self, uid: Kuid) -> Result<ARef<User>> {
         let new = UserBox::new(uid, self.as_ptr(), self.charged_creator())?;
         let mut users = self.users.lock();
@@ -261,16 +262,28 @@ impl UserTable {
     }
 }
 
-/// Gives up a reference to `user`, and to all who were kept by it alone. This is no recursion:
-/// tables are nested as deeply as user namespaces.
+/// Gives up a reference to `user`, and to all who were kept by it alone.
+#[inline]
 pub(crate) fn put_all(user: ARef<User>) {
+    let user = ARef::into_raw(user);
+
+    // SAFETY: There is a reference, which is given up here or there.
+    if !unsafe { user.as_ref() }.refcount().dec_not_one() {
+        put_last(user);
+    }
+}
+
+/// Gives up what may be the last reference. This is no recursion: tables are nested as deeply as
+/// user namespaces.
+#[inline(never)]
+fn put_last(user: NonNull<User>) {
     let mut next = Some(user);
 
     while let Some(user) = next.take() {
-        let user = ARef::into_raw(user);
-
         // SAFETY: There is a reference, which is given up.
-        next = unsafe { UserTable::put(user.as_ref()) }.and_then(TableRef::release);
+        let table = unsafe { UserTable::put(user.as_ref()) };
+
+        next = table.and_then(TableRef::release).map(ARef::into_raw);
     }
 }
 

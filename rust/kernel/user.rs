@@ -6,7 +6,6 @@
 
 use crate::{
     bindings,
-    prelude::*,
     sync::{
         aref::{
             ARef,
@@ -22,12 +21,14 @@ use crate::{
     task::Kuid,
     types::Opaque, //
 };
-use core::{
-    mem::ManuallyDrop,
-    ops::Deref,
-    ptr::{
-        self,
-        NonNull, //
+use core::ptr::NonNull;
+#[cfg(CONFIG_USER_NS_EXECNS)]
+use {
+    crate::prelude::*,
+    core::{
+        mem::ManuallyDrop,
+        ops::Deref,
+        ptr, //
     }, //
 };
 
