@@ -209,12 +209,6 @@ static inline void set_rlimit(int which, rlim_t value)
 	setrlimit(which, &limit);
 }
 
-static inline int become(uid_t uid)
-{
-	return setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
-	       prctl(PR_SET_DUMPABLE, 1);
-}
-
 /* Capabilities that stay with a user's program. */
 static inline int raise_ambient(unsigned long long caps)
 {
@@ -232,7 +226,7 @@ static inline int become_caller(const struct start *start)
 
 	if (start->join && setns(syscall(__NR_pidfd_open, start->join, 0), CLONE_NEWUSER))
 		return -1;
-	if (start->uid && (prctl(PR_SET_KEEPCAPS, !!start->caps) || become(start->uid)))
+	if (start->uid && (prctl(PR_SET_KEEPCAPS, !!start->caps) || become_id(start->uid)))
 		return -1;
 	if (start->caps && set_caps(start->caps, stay ? start->caps : 0))
 		return -1;
@@ -365,7 +359,7 @@ static inline void set_up_world(struct world *world, int which, bool root)
 		set_sysctl(resource->sysctl[i], value);
 	world->observer = fork();
 	if (!world->observer) {
-		if (!root && become(world->uid))
+		if (!root && become_id(world->uid))
 			_exit(1);
 		for (;;)
 			pause();

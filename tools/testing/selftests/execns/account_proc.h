@@ -455,10 +455,7 @@ static inline bool agent_has_keyring(struct agent *agent)
 /* Set up a child as this user, who can be looked at. */
 static inline int become(void *data)
 {
-	uid_t uid = *(uid_t *)data;
-
-	return setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
-	       prctl(PR_SET_DUMPABLE, 1);
+	return become_id(*(uid_t *)data);
 }
 
 /* Charged as this user, but as capable as root. */

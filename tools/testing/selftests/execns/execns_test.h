@@ -385,11 +385,29 @@ static inline int make_undo(void)
 	return semid >= 0 && !semop(semid, &op, 1) ? semid : -1;
 }
 
+/* With no capability, and still to be looked at by others. */
+static inline int become_id(uid_t uid)
+{
+	return setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
+	       prctl(PR_SET_DUMPABLE, 1);
+}
+
 static inline int become_user(void *unused)
 {
 	(void)unused;
-	return setgroups(0, NULL) || setresgid(1000, 1000, 1000) ||
-	       setresuid(1000, 1000, 1000) || prctl(PR_SET_DUMPABLE, 1);
+	return become_id(1000);
+}
+
+/* Wait until the child has become the program of this name, or is no more. */
+static inline void wait_for_program(pid_t child, const char *name)
+{
+	char path[64], exe[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", child);
+	do {
+		memset(exe, 0, sizeof(exe));
+		usleep(1000);
+	} while (readlink(path, exe, sizeof(exe) - 1) >= 0 && !strstr(exe, name));
 }
 
 static inline int set_caps(unsigned long long permitted, unsigned long long inheritable)

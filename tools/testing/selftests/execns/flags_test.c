@@ -200,14 +200,7 @@ TEST(undo_list_goes_with_ipc_or_sysvsem)
 		ASSERT_EQ(0, read(fds[0], &byte, 1));
 		close(fds[0]);
 		/* A descriptor is closed last but one: wait for the program. */
-		while (ns_inode("self", "pid") && kill(child, 0) == 0) {
-			char path[64], exe[256] = "";
-
-			snprintf(path, sizeof(path), "/proc/%d/exe", child);
-			if (readlink(path, exe, sizeof(exe) - 1) > 0 && strstr(exe, "bin"))
-				break;
-			usleep(1000);
-		}
+		wait_for_program(child, "bin");
 		EXPECT_EQ(rows[i].value, semctl(semid, 0, GETVAL))
 			TH_LOG("flags %#x", rows[i].flags);
 		kill(child, SIGKILL);

@@ -35,18 +35,13 @@ FIXTURE_TEARDOWN(mounted)
 static pid_t start_sleep(int flags)
 {
 	char *const argv[] = { "sleep", "100", NULL };
-	char path[64], exe[256];
 	pid_t child = fork();
 
 	if (!child) {
 		sys_execns(flags, MNT "/sleep", argv, environ);
 		_exit(EXEC_FAILED);
 	}
-	snprintf(path, sizeof(path), "/proc/%d/exe", child);
-	do {
-		memset(exe, 0, sizeof(exe));
-		usleep(1000);
-	} while (readlink(path, exe, sizeof(exe) - 1) >= 0 && !strstr(exe, "sleep"));
+	wait_for_program(child, "sleep");
 	return child;
 }
 
