@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * execns(2): what fs/exec.c needs of kernel/execns/, which is in Rust. The
- * functions are documented there.
+ * execns(2) and execnsat(2): what fs/exec.c needs of kernel/execns/, which is in
+ * Rust. The functions are documented there.
  *
  * They are declared in any case: without CONFIG_USER_NS_EXECNS, bprm_execns() is
  * NULL and nothing calls them.
@@ -15,16 +15,25 @@
 #include <linux/namei.h>
 
 struct execns;
+struct execns_args;
 struct seq_file;
 
-int execns_check(int unshare_flags);
-struct execns *execns_stage(int unshare_flags);
+struct execns *execns_new(int unshare_flags);
+struct execns *execns_new_at(struct execns_args __user *args, size_t size);
+int execns_at_flags(struct execns *execns);
+int execns_stage(struct execns *execns);
+bool execns_keeps_fd(struct execns *execns, int fd);
 void execns_free(struct execns *execns);
 const struct cred *execns_cred(struct execns *execns);
 void execns_end_lookup(struct execns *execns);
 void execns_commit(struct execns *execns);
+void execns_commit_ids(struct execns *execns);
 void execns_defer_dump(struct execns *execns, struct file *file);
 struct file *execns_deferred_dump(struct execns *execns);
+
+/* What kernel/execns/ needs of C. */
+struct cred *execns_prepare_ids(const struct cred *base, uid_t uid, gid_t gid,
+				bool drop_groups);
 
 #ifdef CONFIG_USER_NS_EXECNS
 int proc_pid_account(struct seq_file *m, struct pid_namespace *ns,

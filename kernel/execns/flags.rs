@@ -44,22 +44,37 @@ impl_flags!(
         SigHand = CLONE_SIGHAND,
         /// A thread group of its own: always.
         Thread = CLONE_THREAD,
+        /// A new mount namespace with nothing in it.
+        EmptyMnt = UNSHARE_EMPTY_MNTNS,
     }
 );
 
 impl UnshareFlags {
-    /// Checks the argument of the system call, and adds what is implied.
+    /// Checks the argument of execns(2), and adds what is implied.
     ///
     /// Returns `EINVAL` for a bit that has no meaning. `UNSHARE_EMPTY_MNTNS` is one: no path leads
     /// to a program in an empty mount namespace.
     pub(crate) fn parse(flags: i32) -> Result<Self> {
-        let bits = flags as u32;
+        let flags = Self::parse_at(flags as u32 as u64)?;
+
+        if flags.contains(UnshareFlag::EmptyMnt) {
+            return Err(EINVAL);
+        }
+        Ok(flags)
+    }
+
+    /// Checks the flags of execnsat(2), which can have a program without a path.
+    pub(crate) fn parse_at(flags: u64) -> Result<Self> {
+        let bits = u32::try_from(flags)?;
 
         if bits & !Self::all_bits() != 0 {
             return Err(EINVAL);
         }
 
         let mut flags = Self(bits);
+        if flags.contains(UnshareFlag::EmptyMnt) {
+            flags |= UnshareFlag::NewMnt;
+        }
         if flags.contains_any(UnshareFlag::NewUser | UnshareFlag::NewMnt) {
             flags |= UnshareFlag::Fs;
         }
@@ -82,20 +97,25 @@ mod tests {
 
     #[test]
     fn every_bit_is_known_or_einval() {
-        for bit in 0..u32::BITS {
-            let flag = 1u32 << bit;
-            let known = UnshareFlags::all_bits() & flag != 0;
+        for bit in 0..u64::BITS {
+            let flag = 1u64 << bit;
+            let known = u64::from(UnshareFlags::all_bits()) & flag != 0;
 
-            assert_eq!(UnshareFlags::parse(flag as i32).is_ok(), known);
+            assert_eq!(UnshareFlags::parse_at(flag).is_ok(), known);
+            if let Ok(flag) = u32::try_from(flag) {
+                let known = known && flag != UNSHARE_EMPTY_MNTNS;
+
+                assert_eq!(UnshareFlags::parse(flag as i32).is_ok(), known);
+            }
         }
         // No bit is in two of them.
-        assert_eq!(UnshareFlags::all_bits().count_ones(), 14);
+        assert_eq!(UnshareFlags::all_bits().count_ones(), 15);
     }
 
     #[test]
     fn one_bad_bit_spoils_all() {
         const CLONE_PIDFD: u32 = 0x1000;
-        let all = UnshareFlags::all_bits();
+        let all = UnshareFlags::all_bits() & !UNSHARE_EMPTY_MNTNS;
 
         assert!(UnshareFlags::parse(all as i32).is_ok());
         assert!(UnshareFlags::parse((all | CLONE_PIDFD) as i32).is_err());

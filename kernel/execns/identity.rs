@@ -2,10 +2,7 @@
 
 //! Who the program is in a new user namespace.
 
-use crate::flags::{
-    UnshareFlag,
-    UnshareFlags, //
-};
+use crate::args::IdentityArgs;
 use kernel::{
     cred::{
         Credential,
@@ -20,38 +17,59 @@ use kernel::{
     }, //
 };
 
-/// Prepares credentials in a new user namespace if there is to be one.
-pub(crate) fn stage(flags: UnshareFlags) -> Result<Option<NewCredential>> {
-    if !flags.contains(UnshareFlag::NewUser) {
-        return Ok(None);
-    }
-
-    let mut cred = NewCredential::in_new_user_ns()?;
-    set_default_maps(cred.user_ns())?;
-    // That is all it can lack, whatever C calls it. execve(2) has another meaning for EAGAIN.
-    cred.set_ucounts().map_err(|_| ENOMEM)?;
-    Ok(Some(cred))
+/// Credentials in a new user namespace.
+pub(crate) struct Identity {
+    /// With the ids that the caller has.
+    pub(crate) cred: NewCredential,
+    /// With those that the program has, if they are others.
+    pub(crate) ids: Option<NewCredential>,
 }
 
-/// Sets maps with which the caller's ids stay what they are.
+/// Prepares credentials in a new user namespace.
+pub(crate) fn stage(args: &IdentityArgs) -> Result<Identity> {
+    let mut cred = NewCredential::in_new_user_ns()?;
+    set_maps(cred.user_ns(), args)?;
+    // That is all it can lack, whatever C calls it. execve(2) has another meaning for EAGAIN.
+    cred.set_ucounts().map_err(|_| ENOMEM)?;
+    let (uid, gid) = args.ids.unwrap_or((u32::MAX, u32::MAX));
+    let ids = cred.prepare_ids(uid, gid, args.drop_groups)?;
+    Ok(Identity { cred, ids })
+}
+
+/// Sets what the caller could write to `/proc/PID/setgroups`, `uid_map` and `gid_map` itself, in
+/// this order, and that is checked by the same functions.
 ///
-/// They are what the caller could write to `/proc/PID/setgroups`, `uid_map` and `gid_map` itself,
-/// and are checked by the same functions: all ids of the parent namespace if it may, or else its
-/// own.
-fn set_default_maps(ns: &UserNamespace) -> Result {
+/// With a map that is not given, the caller's ids stay what they are: it has all ids of the parent
+/// namespace if the caller may map them, or else its own.
+fn set_maps(ns: &UserNamespace, args: &IdentityArgs) -> Result {
     let caller = Credential::current();
     let parent = caller.user_ns();
+    let complete = args.uid_map.is_some() && args.gid_map.is_some();
+    let all = !complete && may_map_all(parent);
 
-    if may_map_all(parent) {
-        ns.set_uid_map(IdMap::Parent)?;
-        ns.set_gid_map(IdMap::Parent)
-    } else {
-        let uid = caller.euid_in(parent).ok_or(EPERM)?;
-        let gid = caller.egid_in(parent).ok_or(EPERM)?;
+    // Its own gid is one that anybody may map who can not drop a group any more.
+    let denied = (args.gid_map.is_none() && !all).then_some(false);
+    if let Some(allowed) = args.setgroups.or(denied) {
+        ns.set_setgroups(allowed)?;
+    }
 
-        ns.deny_setgroups()?;
-        ns.set_uid_map(IdMap::Extents(&[IdMapExtent::new(uid, uid, 1)]))?;
-        ns.set_gid_map(IdMap::Extents(&[IdMapExtent::new(gid, gid, 1)]))
+    match &args.uid_map {
+        Some(extents) => ns.set_uid_map(IdMap::Extents(extents))?,
+        None if all => ns.set_uid_map(IdMap::Parent)?,
+        None => {
+            let uid = caller.euid_in(parent).ok_or(EPERM)?;
+
+            ns.set_uid_map(IdMap::Extents(&[IdMapExtent::new(uid, uid, 1)]))?;
+        }
+    }
+    match &args.gid_map {
+        Some(extents) => ns.set_gid_map(IdMap::Extents(extents)),
+        None if all => ns.set_gid_map(IdMap::Parent),
+        None => {
+            let gid = caller.egid_in(parent).ok_or(EPERM)?;
+
+            ns.set_gid_map(IdMap::Extents(&[IdMapExtent::new(gid, gid, 1)]))
+        }
     }
 }
 

@@ -6,12 +6,18 @@
 //! [`Ready`], and [`Ready::commit`] takes all of it. Whatever is dropped on the way is undone.
 
 use crate::{
+    args::Request,
+    descriptors::Descriptors,
     flags::{
         UnshareFlag,
         UnshareFlags, //
     },
-    identity, //
+    identity::{
+        self,
+        Identity, //
+    }, //
 };
+use core::ops::Deref;
 use kernel::{
     cred::{
         Credential,
@@ -19,9 +25,9 @@ use kernel::{
     },
     fs::{
         File,
-        FilesStruct,
         FsOverride,
-        FsStruct, //
+        FsStruct,
+        LocalFile, //
     },
     ipc,
     nsproxy::{
@@ -44,20 +50,42 @@ enum Lookup {
 /// All that execns(2) changes, prepared.
 struct Staged {
     flags: UnshareFlags,
-    files: FilesStruct,
+    descriptors: Descriptors,
     cred: Option<NewCredential>,
+    ids: Option<NewCredential>,
     lookup: Lookup,
 }
 
 impl Staged {
-    fn stage(flags: UnshareFlags) -> Result<Self> {
-        let files = FilesStruct::empty()?;
+    fn stage(request: Request) -> Result<Self> {
+        let flags = request.flags;
+        let root = request.root.map(LocalFile::fget_raw).transpose()?;
+        let descriptors = Descriptors::stage(request.moves)?;
         let mut fs = Self::stage_fs(flags)?;
-        let mut cred = identity::stage(flags)?;
-        let nsproxy = match NewNsproxy::unshare(flags.bits(), cred.as_mut(), fs.as_mut())? {
-            None => NewNsproxy::pending_at_exec()?,
-            new => new,
+        let (mut cred, ids) = if flags.contains(UnshareFlag::NewUser) {
+            let Identity { cred, ids } = identity::stage(&request.identity)?;
+
+            (Some(cred), ids)
+        } else {
+            (None, None)
         };
+        let mut nsproxy = match (&root, &mut fs) {
+            (Some(root), Some(fs)) => Some(NewNsproxy::unshare_at_root(
+                flags.bits(),
+                cred.as_mut(),
+                fs,
+                root,
+            )?),
+            (_, fs) => NewNsproxy::unshare(flags.bits(), cred.as_mut(), fs.as_mut())?,
+        };
+
+        match &mut nsproxy {
+            None => nsproxy = NewNsproxy::pending_at_exec()?,
+            Some(new) if !request.time_offsets.is_empty() => {
+                new.set_time_offsets(&request.time_offsets)?;
+            }
+            Some(_) => {}
+        }
 
         // The last step: making namespaces looks at where the caller's root is.
         let lookup = match fs {
@@ -66,8 +94,9 @@ impl Staged {
         };
         Ok(Self {
             flags,
-            files,
+            descriptors,
             cred,
+            ids,
             lookup,
         })
     }
@@ -91,8 +120,9 @@ impl Staged {
 
         Ready {
             flags: self.flags,
-            files: self.files,
+            descriptors: self.descriptors,
             cred: self.cred,
+            ids: self.ids,
             fs,
             nsproxy,
         }
@@ -102,18 +132,19 @@ impl Staged {
 /// What is left to do after the point of no return.
 struct Ready {
     flags: UnshareFlags,
-    files: FilesStruct,
+    descriptors: Descriptors,
     cred: Option<NewCredential>,
+    ids: Option<NewCredential>,
     fs: Option<FsStruct>,
     nsproxy: Option<NewNsproxy>,
 }
 
 impl Ready {
-    /// Carries out all of it.
-    fn commit(self, task: &CurrentTask) {
+    /// Carries out all of it but other ids, and returns these.
+    fn commit(self, task: &CurrentTask) -> Option<NewCredential> {
         let unshares = self.fs.is_some() || self.nsproxy.is_some() || self.cred.is_some();
 
-        self.files.install(task);
+        self.descriptors.install(task);
         // These are undone in the IPC namespace that they belong to.
         if self.flags.contains(UnshareFlag::SysvSem) {
             ipc::exit_sem(task);
@@ -133,43 +164,72 @@ impl Ready {
         if unshares {
             nsproxy::notify_perf(task);
         }
+        self.ids
     }
 }
 
 enum State {
+    Requested(Request),
     Staged(Staged),
     Ready(Ready),
-    Committed,
+    /// With the ids of the program, which it must not have as long as it has the caller's memory:
+    /// either that could be read by others who have these ids, or nobody could debug a caller
+    /// any more who shares it.
+    Committed(Option<NewCredential>),
+    Done,
 }
 
-/// A call of execns(2).
+/// A call of execns(2) or execnsat(2).
 pub(crate) struct Execns {
     state: State,
+    /// What execveat(2) is to know.
+    at_flags: u32,
     /// An interpreter, if one was opened before the credentials were final.
     deferred_dump: Option<ARef<File>>,
 }
 
 impl Execns {
-    pub(crate) fn stage(flags: UnshareFlags) -> Result<KBox<Self>> {
-        // Allocated first, since there is no way back from an override but to drop it.
-        let this = KBox::new_uninit(GFP_KERNEL)?;
-
-        Ok(KBox::write(
-            this,
+    pub(crate) fn new(request: Request) -> Result<KBox<Self>> {
+        Ok(KBox::new(
             Self {
-                state: State::Staged(Staged::stage(flags)?),
+                at_flags: request.at_flags,
+                state: State::Requested(request),
                 deferred_dump: None,
             },
-        ))
+            GFP_KERNEL,
+        )?)
+    }
+
+    pub(crate) fn at_flags(&self) -> u32 {
+        self.at_flags
+    }
+
+    pub(crate) fn stage(&mut self) -> Result {
+        let state = core::mem::replace(&mut self.state, State::Done);
+
+        if let State::Requested(request) = state {
+            self.state = State::Staged(Staged::stage(request)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the program has the descriptor, with the same number.
+    pub(crate) fn keeps(&self, fd: u32) -> bool {
+        match &self.state {
+            State::Staged(staged) => staged.descriptors.keeps(fd),
+            _ => false,
+        }
     }
 
     /// Credentials that are staged, from which those of the program are derived.
     pub(crate) fn cred(&self) -> Option<&Credential> {
-        match &self.state {
-            State::Staged(staged) => staged.cred.as_deref(),
-            State::Ready(ready) => ready.cred.as_deref(),
-            State::Committed => None,
-        }
+        let cred = match &self.state {
+            State::Staged(staged) => staged.ids.as_ref().or(staged.cred.as_ref()),
+            State::Ready(ready) => ready.ids.as_ref().or(ready.cred.as_ref()),
+            State::Requested(_) | State::Committed(_) | State::Done => None,
+        };
+
+        cred.map(Deref::deref)
     }
 
     pub(crate) fn end_lookup(&mut self) {
@@ -181,16 +241,23 @@ impl Execns {
 
     pub(crate) fn commit(&mut self, task: &CurrentTask) {
         self.end_lookup();
+        self.advance(|state| match state {
+            State::Ready(ready) => State::Committed(ready.commit(task)),
+            other => other,
+        });
+    }
+
+    pub(crate) fn commit_ids(&mut self, task: &CurrentTask) {
         self.advance(|state| {
-            if let State::Ready(ready) = state {
-                ready.commit(task);
+            if let State::Committed(Some(ids)) = state {
+                ids.commit(task);
             }
-            State::Committed
+            State::Done
         });
     }
 
     fn advance(&mut self, step: impl FnOnce(State) -> State) {
-        let state = core::mem::replace(&mut self.state, State::Committed);
+        let state = core::mem::replace(&mut self.state, State::Done);
 
         self.state = step(state);
     }
@@ -211,7 +278,10 @@ mod tests {
     use kernel::nsproxy::flags::*;
 
     fn stage(flags: u32) -> Result<KBox<Execns>> {
-        UnshareFlags::parse(flags as i32).and_then(Execns::stage)
+        let mut execns = Request::from_flags(flags as i32).and_then(Execns::new)?;
+
+        execns.stage()?;
+        Ok(execns)
     }
 
     #[test]

@@ -10,6 +10,13 @@ __rust_helper void rust_helper_timens_on_fork(struct nsproxy *nsproxy,
 {
 	timens_on_fork(nsproxy, tsk);
 }
+
+__rust_helper int
+rust_helper_timens_set_offsets(struct time_namespace *time_ns,
+			       const struct proc_timens_offset *offsets, int n)
+{
+	return timens_set_offsets(time_ns, offsets, n);
+}
 #endif
 
 #ifndef CONFIG_PERF_EVENTS

@@ -11,9 +11,16 @@ use crate::{
         from_err_ptr,
         to_result, //
     },
-    fs::FsStruct,
+    fs::{
+        FsStruct,
+        LocalFile, //
+    },
     prelude::*,
-    task::CurrentTask, //
+    task::CurrentTask,
+    user_namespace::{
+        Capability,
+        UserNamespace, //
+    }, //
 };
 use core::{
     mem::ManuallyDrop,
@@ -66,6 +73,28 @@ pub mod flags {
 
     /// Thread group.
     pub const CLONE_THREAD: u32 = bindings::CLONE_THREAD;
+
+    /// Mount namespace in which nothing is mounted but an empty root.
+    pub const UNSHARE_EMPTY_MNTNS: u32 = bindings::UNSHARE_EMPTY_MNTNS;
+}
+
+/// What a clock of a time namespace is ahead of the initial one.
+#[repr(transparent)]
+pub struct TimeOffset(bindings::proc_timens_offset);
+
+impl TimeOffset {
+    /// `sec` may be negative, `nsec` is to be less than a second. `clock` is `CLOCK_MONOTONIC` or
+    /// `CLOCK_BOOTTIME`. What is wrong is found where it is set.
+    pub fn new(clock: i32, sec: i64, nsec: i64) -> Result<Self> {
+        Ok(Self(bindings::proc_timens_offset {
+            clockid: clock,
+            val: bindings::timespec64 {
+                tv_sec: sec,
+                // A long in C, which has 32 bits on some architectures.
+                tv_nsec: nsec.try_into().map_err(|_| EINVAL)?,
+            },
+        }))
+    }
 }
 
 /// A `struct nsproxy` that no task has entered yet.
@@ -101,6 +130,57 @@ impl NewNsproxy {
         })?;
         // INVARIANT: On success this is null or a new nsproxy.
         Ok(NonNull::new(nsproxy).map(|nsproxy| Self { nsproxy }))
+    }
+
+    /// As [`NewNsproxy::unshare`], with the tree of mounts at the directory `root`, or a copy of
+    /// it, as the new mount namespace. The root and working directory of `fs` are its root.
+    ///
+    /// Returns `ENOTDIR` if that is no directory, and `EINVAL` if it may not be copied. May sleep.
+    pub fn unshare_at_root(
+        flags: u32,
+        cred: Option<&mut NewCredential>,
+        fs: &mut FsStruct,
+        root: &LocalFile,
+    ) -> Result<Self> {
+        let cred = cred.map_or(ptr::null_mut(), |cred| cred.as_mut_ptr());
+        let mut nsproxy = ptr::null_mut();
+
+        // SAFETY: `cred` is either null or valid, `fs` is valid, and both are exclusively ours. The
+        // path of an open file does not change.
+        to_result(unsafe {
+            bindings::unshare_nsproxy_at_root(
+                flags as c_ulong,
+                &mut nsproxy,
+                cred,
+                fs.as_mut_ptr(),
+                &raw const (*root.as_ptr()).__bindgen_anon_1.f_path,
+            )
+        })?;
+        // INVARIANT: On success this is a new nsproxy.
+        NonNull::new(nsproxy)
+            .map(|nsproxy| Self { nsproxy })
+            .ok_or(EINVAL)
+    }
+
+    /// Sets offsets of the time namespace, by the rules that apply to a write to
+    /// `/proc/PID/timens_offsets` by the current task.
+    ///
+    /// Returns `EPERM` without `CAP_SYS_TIME` over it, `EINVAL` if an offset is malformed, `ERANGE`
+    /// if it is too large, and `EACCES` if it is not a new time namespace. May sleep.
+    pub fn set_time_offsets(&mut self, offsets: &[TimeOffset]) -> Result {
+        // SAFETY: By the type invariants, `nsproxy` is valid, and so are its namespaces.
+        let (time_ns, user_ns) = unsafe {
+            let time_ns = (*self.nsproxy.as_ptr()).time_ns_for_children;
+
+            (time_ns, UserNamespace::from_ptr((*time_ns).user_ns))
+        };
+
+        if !user_ns.capable(Capability::SysTime) {
+            return Err(EPERM);
+        }
+        let nr = c_int::try_from(offsets.len())?;
+        // SAFETY: As above. There are `nr` elements, `TimeOffset` being transparent.
+        to_result(unsafe { bindings::timens_set_offsets(time_ns, offsets.as_ptr().cast(), nr) })
     }
 
     /// Makes what exec(2) has the current task switch to by itself: if a time namespace is pending

@@ -93,6 +93,14 @@ impl UserNamespace {
         unsafe { bindings::ns_capable_noaudit(self.as_ptr(), capability as c_int) }
     }
 
+    /// Returns whether the current task has a capability over this namespace. If it has, it is
+    /// taken to make use of it.
+    #[inline]
+    pub fn capable(&self, capability: Capability) -> bool {
+        // SAFETY: The namespace is valid.
+        unsafe { bindings::ns_capable(self.as_ptr(), capability as c_int) }
+    }
+
     /// Sets the map of uids, by the rules that apply to a write to `/proc/PID/uid_map` by the
     /// current task. The namespace has to be a child of its own.
     ///
@@ -121,12 +129,14 @@ impl UserNamespace {
         to_result(unsafe { bindings::userns_set_map(self.as_ptr(), setid as c_int, extents, nr) })
     }
 
-    /// Denies setgroups(2) in the namespace.
+    /// Allows or denies setgroups(2) in the namespace, by the rules that apply to a write to
+    /// `/proc/PID/setgroups`.
     ///
-    /// Returns `EPERM` if the map of gids is set already. May sleep.
-    pub fn deny_setgroups(&self) -> Result {
+    /// Returns `EPERM` if it is to be denied and the map of gids is set already, or allowed and
+    /// the parent denies it. May sleep.
+    pub fn set_setgroups(&self, allowed: bool) -> Result {
         // SAFETY: The namespace is valid.
-        to_result(unsafe { bindings::userns_set_setgroups(self.as_ptr(), false) })
+        to_result(unsafe { bindings::userns_set_setgroups(self.as_ptr(), allowed) })
     }
 }
 
@@ -154,7 +164,7 @@ unsafe impl Send for UserNamespace {}
 // we're either accessing properties that don't change or that are properly synchronised by C code.
 unsafe impl Sync for UserNamespace {}
 
-/// The capabilities that decide about the maps of a user namespace.
+/// The capabilities that decide about what is set in new namespaces.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Capability {
@@ -164,4 +174,6 @@ pub enum Capability {
     Setuid = bindings::CAP_SETUID,
     /// `CAP_SETFCAP`
     Setfcap = bindings::CAP_SETFCAP,
+    /// `CAP_SYS_TIME`
+    SysTime = bindings::CAP_SYS_TIME,
 }

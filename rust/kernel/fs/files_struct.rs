@@ -5,18 +5,44 @@
 //! C header: [`include/linux/fdtable.h`](srctree/include/linux/fdtable.h).
 
 use crate::{
-    alloc::AllocError,
     bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    fs::LocalFile,
     prelude::*,
     task::CurrentTask, //
 };
 use core::{
     mem::ManuallyDrop,
-    ptr::{
-        self,
-        NonNull, //
-    }, //
+    ptr::NonNull, //
 };
+
+/// The number that a descriptor has in one table, and that it has in another.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct FdMove(bindings::fd_move);
+
+impl FdMove {
+    /// From this number to that.
+    #[inline]
+    pub const fn new(from: u32, to: u32) -> Self {
+        Self(bindings::fd_move { from, to })
+    }
+
+    /// The number that it has in the first table.
+    #[inline]
+    pub const fn from(self) -> u32 {
+        self.0.from
+    }
+
+    /// The number that it has in the second table.
+    #[inline]
+    pub const fn to(self) -> u32 {
+        self.0.to
+    }
+}
 
 /// A descriptor table that no task has.
 ///
@@ -28,32 +54,40 @@ pub struct FilesStruct {
 }
 
 impl FilesStruct {
-    /// Makes a table in which no descriptor is open. May sleep.
-    pub fn empty() -> Result<Self> {
+    /// Makes a table in which no descriptor is open, with room for `slots`. May sleep.
+    ///
+    /// Returns `EMFILE` if no table can be that large, and `ENOMEM`.
+    pub fn with_room(slots: u32) -> Result<Self> {
         // SAFETY: There are no requirements.
-        let files = unsafe { bindings::new_files_struct() };
+        let files = from_err_ptr(unsafe { bindings::new_files_struct(slots) })?;
 
         // INVARIANT: A new table has one reference.
         Ok(Self {
-            files: NonNull::new(files).ok_or(AllocError)?,
+            files: NonNull::new(files).ok_or(ENOMEM)?,
         })
     }
 
-    /// Makes it the table of the task. If nobody shares the old one, all that is in it is closed,
-    /// which may sleep for as long as a file system takes to flush.
-    pub fn install(self, task: &CurrentTask) {
-        let files = ManuallyDrop::new(self).files.as_ptr();
-        let task = task.as_ptr();
+    /// Installs a file as the descriptor `fd`, which is not close-on-exec.
+    ///
+    /// Returns `EBADF` if there is no room for that number, and `EINVAL` if it is taken.
+    pub fn install(&mut self, fd: u32, file: &LocalFile) -> Result {
+        // SAFETY: By the type invariants, nobody else has the table. `file` is valid.
+        to_result(unsafe { bindings::new_files_install(self.files.as_ptr(), fd, file.as_ptr()) })
+    }
 
-        // SAFETY: `task` is current, so that it has a table. Others may look at it under
-        // `task_lock()`, which is held while it is replaced; the reference is passed on, and that
-        // of the old one is ours then.
-        unsafe {
-            bindings::task_lock(task);
-            let old = ptr::replace(&raw mut (*task).files, files);
-            bindings::task_unlock(task);
-            bindings::put_files_struct(old);
-        }
+    /// Lets the task have these descriptors instead of its own, as execve(2) does: a table that it
+    /// shares is left, one that it has for itself is emptied and filled.
+    ///
+    /// `moves` tells for each descriptor which one of the task it has been, so that it is not
+    /// closed on the way. Closing may sleep for as long as a file system takes to flush. The task
+    /// has to be the only one of its thread group.
+    pub fn replace(self, _task: &CurrentTask, moves: &[FdMove]) {
+        let files = ManuallyDrop::new(self).files.as_ptr();
+        // No list has more elements than a table has room for, which is an int.
+        let nr = moves.len() as c_uint;
+
+        // SAFETY: The reference is passed on. There are `nr` elements, `FdMove` being transparent.
+        unsafe { bindings::exec_replace_files(files, moves.as_ptr().cast(), nr) };
     }
 }
 
