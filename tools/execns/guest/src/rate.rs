@@ -9,7 +9,7 @@ use crate::accounts::{become_user, pin_here};
 use crate::cost::now;
 use crate::sys::{self, Spawn};
 use clap::{Args, ValueEnum};
-use execns::{Program, Unshare};
+use execns::{Namespaces, Program};
 use rustix::process::getppid;
 use rustix::thread::{CpuSet, sched_setaffinity, set_thread_groups};
 use serde::{Deserialize, Serialize};
@@ -141,7 +141,7 @@ fn until(mut there: impl FnMut() -> bool) -> io::Result<()> {
 /// can do.
 fn unshare_and_execve(program: &Program) -> io::Error {
     let mapped = || fs::read("/proc/self/uid_map").is_ok_and(|map| !map.is_empty());
-    let prepared = sys::unshare(Unshare::USER).and_then(|()| until(mapped));
+    let prepared = sys::unshare(Namespaces::USER).and_then(|()| until(mapped));
 
     match prepared {
         Ok(()) => program.execve(),
@@ -152,7 +152,7 @@ fn unshare_and_execve(program: &Program) -> io::Error {
 fn start(tables: Tables, program: &Program) -> io::Result<i32> {
     let child = Spawn::Fork.run(&mut || {
         let error = match tables {
-            Tables::Execns => program.execns(Unshare::USER),
+            Tables::Execns => program.execns(Namespaces::USER),
             Tables::Unshare => unshare_and_execve(program),
         };
         error.raw_os_error().unwrap_or(255)

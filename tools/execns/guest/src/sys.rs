@@ -82,9 +82,9 @@ pub fn wait(pid: i32) -> io::Result<i32> {
 }
 
 /// As unshare(2).
-pub fn unshare(flags: execns::Unshare) -> io::Result<()> {
+pub fn unshare(flags: execns::Namespaces) -> io::Result<()> {
     // SAFETY: No memory is passed.
-    check(unsafe { libc::unshare(flags.bits()) }).map(drop)
+    check(unsafe { libc::unshare(flags.bits() as c_int) }).map(drop)
 }
 
 /// Closes all descriptors from `first` on, in a table of its own if `unshare` is set.

@@ -3,7 +3,7 @@
 //! The crate on a kernel that has execns(2), and what the guest's programs share: these run as
 //! root in the guest.
 
-use execns::{Program, Unshare};
+use execns::{Namespaces, Program};
 use execns_guest::accounts::{CONTAINERS, Pattern};
 use execns_guest::report::Report;
 use execns_guest::sys::{self, Spawn};
@@ -25,7 +25,7 @@ fn reporter(path: &str, file: &str) -> Program {
 }
 
 /// Starts the program in a child, and returns what it sees.
-fn spawn(spawn: Spawn, flags: Unshare, name: &str) -> Report {
+fn spawn(spawn: Spawn, flags: Namespaces, name: &str) -> Report {
     let file = format!("/tmp/program.{name}");
     let program = reporter(REPORTER, &file);
     let child = spawn
@@ -46,11 +46,11 @@ fn flagged_namespaces_are_new() {
     let me = Report::of_self().unwrap();
 
     for (flags, new) in [
-        (Unshare::empty(), 0),
-        (Unshare::UTS, 1),
-        (Unshare::USER, 1),
-        (Unshare::MOUNT | Unshare::IPC | Unshare::NET, 3),
-        (Unshare::NAMESPACES, 8),
+        (Namespaces::empty(), 0),
+        (Namespaces::UTS, 1),
+        (Namespaces::USER, 1),
+        (Namespaces::MOUNT | Namespaces::IPC | Namespaces::NET, 3),
+        (Namespaces::EVERY_KIND, 8),
     ] {
         let report = spawn(Spawn::Fork, flags, "namespaces");
 
@@ -63,7 +63,7 @@ fn flagged_namespaces_are_new() {
 #[test]
 fn children_of_all_kinds_can_call() {
     for kind in [Spawn::Fork, Spawn::Vfork, Spawn::VforkFiles] {
-        let report = spawn(kind, Unshare::NAMESPACES, "children");
+        let report = spawn(kind, Namespaces::EVERY_KIND, "children");
 
         assert_eq!(report.descriptors, 0, "{kind:?}");
         assert_eq!(report.threads, "1", "{kind:?}");
@@ -74,7 +74,11 @@ fn children_of_all_kinds_can_call() {
 fn failure_leaves_the_caller_as_it_was() {
     let program = reporter("/nonexistent", "/tmp/program.none");
 
-    for flags in [Unshare::empty(), Unshare::USER, Unshare::NAMESPACES] {
+    for flags in [
+        Namespaces::empty(),
+        Namespaces::USER,
+        Namespaces::EVERY_KIND,
+    ] {
         let before = Report::of_self().unwrap();
         let error = program.execns(flags);
 
@@ -89,9 +93,9 @@ fn failure_leaves_the_caller_as_it_was() {
 #[test]
 fn unknown_flags_are_refused() {
     let program = reporter(REPORTER, "/tmp/program.flags");
-    let unknown = Unshare::from_bits_retain(0x1000);
+    let unknown = Namespaces::from_bits_retain(0x1000);
 
-    for flags in [unknown, unknown | Unshare::NAMESPACES] {
+    for flags in [unknown, unknown | Namespaces::EVERY_KIND] {
         assert_eq!(program.execns(flags).raw_os_error(), Some(22));
     }
 }
@@ -106,7 +110,7 @@ fn threads_can_start_programs_at_once() {
             let barrier = &barrier;
 
             scope.spawn(move || {
-                let flags = Unshare::USER | Unshare::UTS | Unshare::MOUNT;
+                let flags = Namespaces::USER | Namespaces::UTS | Namespaces::MOUNT;
 
                 barrier.wait();
                 let report = spawn(Spawn::Vfork, flags, &format!("threads.{i}"));
@@ -124,7 +128,7 @@ fn any_thread_can_become_the_program() {
     let child = Spawn::Fork
         .run(&mut || {
             thread::scope(|scope| {
-                scope.spawn(|| program.execns(Unshare::NAMESPACES));
+                scope.spawn(|| program.execns(Namespaces::EVERY_KIND));
             });
             99
         })

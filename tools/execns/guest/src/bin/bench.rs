@@ -7,7 +7,7 @@
 //! In a new user namespace, execns(2) maps ids. A rival that does not starts a program that is
 //! nobody; one that does is there as well.
 
-use execns::{Program, Unshare};
+use execns::{Namespaces, Program};
 use execns_guest::cost::now;
 use execns_guest::sys::{self, Spawn};
 use execns_guest::text::{at_most, table};
@@ -23,11 +23,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 #[derive(Clone, Copy)]
 enum Way {
     Execve,
-    Execns(Unshare),
+    Execns(Namespaces),
     /// unshare(2) if there are flags, close_range(2), in a new table or not, and execve(2).
-    Rival(Unshare, bool),
+    Rival(Namespaces, bool),
     /// The same with its own ids mapped.
-    RivalMapped(Unshare),
+    RivalMapped(Namespaces),
 }
 
 struct Bench {
@@ -95,21 +95,24 @@ impl Bench {
 }
 
 fn flags(bench: &Bench) -> Result<bool> {
-    let uts_ipc = Unshare::UTS | Unshare::IPC;
-    let all = Unshare::NAMESPACES;
+    let uts_ipc = Namespaces::UTS | Namespaces::IPC;
+    let all = Namespaces::EVERY_KIND;
     let rows = [
         ("execve", Way::Execve),
-        ("execns(0)", Way::Execns(Unshare::empty())),
-        ("close_range, execve", Way::Rival(Unshare::empty(), false)),
+        ("execns(0)", Way::Execns(Namespaces::empty())),
+        (
+            "close_range, execve",
+            Way::Rival(Namespaces::empty(), false),
+        ),
         ("execns(UTS|IPC)", Way::Execns(uts_ipc)),
         (
             "unshare(UTS|IPC), close_range, execve",
             Way::Rival(uts_ipc, false),
         ),
-        ("execns(USER)", Way::Execns(Unshare::USER)),
+        ("execns(USER)", Way::Execns(Namespaces::USER)),
         (
             "unshare(USER), close_range, execve",
-            Way::Rival(Unshare::USER, false),
+            Way::Rival(Namespaces::USER, false),
         ),
         ("execns(all)", Way::Execns(all)),
         ("unshare(all), close_range, execve", Way::Rival(all, false)),
@@ -171,7 +174,7 @@ fn flags(bench: &Bench) -> Result<bool> {
 fn kinds(bench: &Bench) -> Result<()> {
     let mut out = table(&["one kind, vfork", "execns", "unshare, ..., execve", "ratio"]);
 
-    for (name, kind) in Unshare::NAMESPACES.iter_names() {
+    for (name, kind) in Namespaces::EVERY_KIND.iter_names() {
         let ours = bench.launch(Spawn::Vfork, Way::Execns(kind))?;
         let theirs = bench.launch(Spawn::Vfork, Way::Rival(kind, false))?;
 
@@ -188,7 +191,7 @@ fn kinds(bench: &Bench) -> Result<()> {
 
 fn descriptors(bench: &Bench) -> Result<bool> {
     const COUNTS: [usize; 4] = [3, 100, 10_000, 100_000];
-    let none = Unshare::empty();
+    let none = Namespaces::empty();
     let rows = [
         ("sharer: execns(0)", Spawn::VforkFiles, Way::Execns(none)),
         (

@@ -7,7 +7,7 @@
 #![no_main]
 
 use comfy_table::{Cell, Table, presets};
-use execns::{Program, Unshare};
+use execns::{Namespaces, Program};
 use execns_guest::report::{NAMESPACES, Report};
 use execns_guest::sys::{self, Segment, Semaphore, Spawn};
 use rustix::process::{Pid, Signal, kill_process};
@@ -59,9 +59,9 @@ fn run_main() -> Result<()> {
 
     println!("\nA process with 5 threads, {LEAKED} leaked descriptors, a semaphore to undo and an");
     println!("attached segment executes a program, which tells what it sees:\n");
-    let ours = run(|program| program.execns(Unshare::NAMESPACES))?;
-    let all = run(|program| unshare_and_execve(program, Unshare::NAMESPACES))?;
-    let rest = Unshare::NAMESPACES - Unshare::USER - Unshare::IPC;
+    let ours = run(|program| program.execns(Namespaces::EVERY_KIND))?;
+    let all = run(|program| unshare_and_execve(program, Namespaces::EVERY_KIND))?;
+    let rest = Namespaces::EVERY_KIND - Namespaces::USER - Namespaces::IPC;
     let theirs = run(|program| unshare_and_execve(program, rest))?;
     show(&ours, &all, &theirs);
     real_programs()?;
@@ -73,7 +73,7 @@ fn run_main() -> Result<()> {
     Ok(())
 }
 
-fn unshare_and_execve(program: &Program, flags: Unshare) -> std::io::Error {
+fn unshare_and_execve(program: &Program, flags: Namespaces) -> std::io::Error {
     match sys::unshare(flags) {
         Ok(()) => program.execve(),
         Err(error) => error,
@@ -258,7 +258,7 @@ fn real_programs() -> Result<()> {
             vec![c"PATH=/usr/bin:/bin:/sbin".into()],
         );
         let child = Spawn::Vfork.run(&mut || {
-            program.execns(Unshare::NAMESPACES);
+            program.execns(Namespaces::EVERY_KIND);
             99
         })?;
         let status = sys::wait(child)?;
@@ -335,8 +335,8 @@ fn accounts() -> Result<()> {
         ]);
     for name in ["unshare", "execns"] {
         let exec = |program: &Program| match name {
-            "unshare" => unshare_and_execve(program, Unshare::USER),
-            _ => program.execns(Unshare::USER),
+            "unshare" => unshare_and_execve(program, Namespaces::USER),
+            _ => program.execns(Namespaces::USER),
         };
         let start = |program: &Program, path: &str| {
             let _ = fs::remove_file(path);

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A call of execnsat(2), laid out as the kernel takes it.
+
+use crate::child::Child;
+use crate::diagnose;
+use crate::error::Error;
+use crate::namespaces::Namespaces;
+use crate::sys::{self, ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset, Refused, Strings};
+use crate::trace;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+
+/// The arguments of execnsat(2), but for what points to them.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub dirfd: RawFd,
+    pub path: CString,
+    pub argv: Strings,
+    pub envp: Strings,
+    pub namespaces: Namespaces,
+    pub at_flags: u32,
+    pub flags: u32,
+    pub fds: Vec<ExecnsFd>,
+    pub uid_map: Vec<ExecnsIdMap>,
+    pub gid_map: Vec<ExecnsIdMap>,
+    pub time_offsets: Vec<ExecnsTimeOffset>,
+    pub root_fd: RawFd,
+}
+
+impl Call {
+    /// `struct execns_args`, with more of `at_flags`.
+    pub fn args(&self, at_flags: u32) -> ExecnsArgs {
+        /// An array is not given by a null pointer and no elements.
+        fn array<T>(elements: &[T]) -> (u64, u32) {
+            match elements {
+                [] => (0, 0),
+                _ => (
+                    elements.as_ptr().expose_provenance() as u64,
+                    u32::try_from(elements.len()).unwrap_or(u32::MAX),
+                ),
+            }
+        }
+        let (fds, nr_fds) = array(&self.fds);
+        let (uid_map, nr_uid_map) = array(&self.uid_map);
+        let (gid_map, nr_gid_map) = array(&self.gid_map);
+        let (time_offsets, nr_time_offsets) = array(&self.time_offsets);
+
+        ExecnsArgs {
+            unshare_flags: self.namespaces.bits(),
+            at_flags: self.at_flags | at_flags,
+            flags: self.flags,
+            fds,
+            uid_map,
+            gid_map,
+            time_offsets,
+            nr_fds,
+            nr_uid_map,
+            nr_gid_map,
+            nr_time_offsets,
+            root_fd: self.root_fd,
+            reserved: 0,
+        }
+    }
+}
+
+/// A call that is laid out, for as often as it is wanted: what remains is the system call itself.
+///
+/// It is made by [`Execns::prepare`](crate::Execns::prepare), and keeps the descriptors borrowed.
+/// It can be used by several threads at once.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    pub(crate) call: Call,
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+}
+
+impl Prepared<'_> {
+    /// As [`Execns::exec`](crate::Execns::exec).
+    pub fn exec(&self) -> Error {
+        if self.cgroup.is_some() {
+            return Error::cgroup_without_spawn(trace::call(&self.call, 0));
+        }
+        match sys::execnsat(&self.call, 0) {
+            Ok(()) => unreachable!("a program that was executed does not return"),
+            Err(error) => diagnose::exec(&self.call, 0, error),
+        }
+    }
+
+    /// As [`Prepared::exec`], without an allocation, so that it can be called between fork(2) or
+    /// vfork(2) and exit. It does not tell more than the errno. A cgroup is not taken into account.
+    pub fn exec_bare(&self) -> io::Error {
+        match sys::execnsat(&self.call, 0) {
+            Ok(()) => unreachable!("a program that was executed does not return"),
+            Err(error) => error,
+        }
+    }
+
+    /// As [`Execns::check`](crate::Execns::check).
+    pub fn check(&self) -> Result<(), Error> {
+        sys::execnsat(&self.call, sys::AT_EXECVE_CHECK)
+            .map_err(|error| diagnose::exec(&self.call, sys::AT_EXECVE_CHECK, error))
+    }
+
+    /// As [`Execns::spawn`](crate::Execns::spawn).
+    pub fn spawn(&self) -> Result<Child, Error> {
+        match sys::spawn(&self.call, self.cgroup) {
+            Ok((pid, pidfd)) => Ok(Child::new(pid, pidfd)),
+            Err(Refused::Exec(error)) => Err(diagnose::exec(&self.call, 0, error)),
+            Err(Refused::Clone(error)) => Err(diagnose::clone(&self.call, self.cgroup, error)),
+        }
+    }
+
+    /// The call as strace(1) writes it, for instance
+    /// `execnsat(AT_FDCWD, "/bin/sh", ["sh"], 0x55d0c8a2 /* 3 vars */, {unshare_flags=CLONE_NEWUSER}, 72)`.
+    pub fn trace(&self) -> String {
+        trace::call(&self.call, 0)
+    }
+}
