@@ -6,10 +6,12 @@ use crate::call::{Call, Prepared};
 use crate::child::Child;
 use crate::descriptor::Descriptor;
 use crate::environment::Environment;
-use crate::error::{Argument, Error};
+use crate::error::Error;
+use crate::kind::Argument;
 use crate::map::{Clock, IdMap, Setgroups};
 use crate::namespaces::Namespaces;
-use crate::sys::{self, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset, Strings};
+use crate::sys::Strings;
+use crate::uapi::{self, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -112,7 +114,7 @@ impl<'fd> Execns<'fd> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_fd(fd: impl Into<Descriptor<'fd>>) -> Self {
-        Self::of(Some(fd.into()), OsStr::new(""), sys::AT_EMPTY_PATH)
+        Self::of(Some(fd.into()), OsStr::new(""), uapi::AT_EMPTY_PATH)
     }
 
     /// Adds an argument.
@@ -258,7 +260,7 @@ impl<'fd> Execns<'fd> {
 
     /// Refuses a program that is a symbolic link.
     pub fn nofollow(&mut self) -> &mut Self {
-        self.at_flags |= sys::AT_SYMLINK_NOFOLLOW;
+        self.at_flags |= uapi::AT_SYMLINK_NOFOLLOW;
         self
     }
 
@@ -276,12 +278,13 @@ impl<'fd> Execns<'fd> {
     /// [`ErrorKind::Nul`](crate::ErrorKind::Nul).
     pub fn prepare(&self) -> Result<Prepared<'_>, Error> {
         let word = |word: &OsStr, argument| {
-            CString::new(word.as_bytes()).map_err(|_| Error::nul(argument, word))
+            CString::new(word.as_bytes()).map_err(|_| Error::nul(argument))
         };
+        let path = word(&self.path, Argument::Program)?;
         let dirfd = self.dir.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
         let arg0 = match &self.arg0 {
             Some(arg) => arg.clone(),
-            None if self.path.is_empty() && self.at_flags & sys::AT_EMPTY_PATH != 0 => {
+            None if self.path.is_empty() && self.at_flags & uapi::AT_EMPTY_PATH != 0 => {
                 format!("/dev/fd/{dirfd}").into()
             }
             None => self.path.clone(),
@@ -298,19 +301,19 @@ impl<'fd> Execns<'fd> {
             .collect::<Result<_, _>>()?;
         let setgroups = match self.setgroups {
             None => 0,
-            Some(Setgroups::Allow) => sys::SETGROUPS_ALLOW,
-            Some(Setgroups::Deny) => sys::SETGROUPS_DENY,
+            Some(Setgroups::Allow) => uapi::SETGROUPS_ALLOW,
+            Some(Setgroups::Deny) => uapi::SETGROUPS_DENY,
         };
 
         Ok(Prepared {
             call: Call {
                 dirfd,
-                path: word(&self.path, Argument::Program)?,
+                path,
                 argv: Strings::new(argv),
                 envp: Strings::new(envp),
                 namespaces: self.namespaces,
                 at_flags: self.at_flags,
-                flags: setgroups | self.root.as_ref().map_or(0, |_| sys::ROOT_FD),
+                flags: setgroups | self.root.as_ref().map_or(0, |_| uapi::ROOT_FD),
                 fds: self
                     .fds
                     .iter()
@@ -380,11 +383,6 @@ impl<'fd> Execns<'fd> {
     /// Those of [`Execns::spawn`], and those of [`Child::wait`] as
     /// [`ErrorKind::Wait`](crate::ErrorKind::Wait).
     pub fn status(&self) -> Result<ExitStatus, Error> {
-        let prepared = self.prepare()?;
-
-        prepared
-            .spawn()?
-            .wait()
-            .map_err(|error| Error::wait(prepared.trace(), error))
+        self.spawn()?.wait().map_err(Error::wait)
     }
 }

@@ -6,14 +6,15 @@ use crate::child::Child;
 use crate::diagnose;
 use crate::error::Error;
 use crate::namespaces::Namespaces;
-use crate::sys::{self, ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset, Refused, Strings};
+use crate::sys::{self, Refused, Strings};
 use crate::trace;
+use crate::uapi::{self, ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 
 /// The arguments of execnsat(2), but for what points to them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub dirfd: RawFd,
     pub path: CString,
@@ -98,8 +99,8 @@ impl Prepared<'_> {
 
     /// As [`Execns::check`](crate::Execns::check).
     pub fn check(&self) -> Result<(), Error> {
-        sys::execnsat(&self.call, sys::AT_EXECVE_CHECK)
-            .map_err(|error| diagnose::exec(&self.call, sys::AT_EXECVE_CHECK, error))
+        sys::execnsat(&self.call, uapi::AT_EXECVE_CHECK)
+            .map_err(|error| diagnose::exec(&self.call, uapi::AT_EXECVE_CHECK, error))
     }
 
     /// As [`Execns::spawn`](crate::Execns::spawn).
@@ -107,7 +108,7 @@ impl Prepared<'_> {
         match sys::spawn(&self.call, self.cgroup) {
             Ok((pid, pidfd)) => Ok(Child::new(pid, pidfd)),
             Err(Refused::Exec(error)) => Err(diagnose::exec(&self.call, 0, error)),
-            Err(Refused::Clone(error)) => Err(diagnose::clone(&self.call, self.cgroup, error)),
+            Err(Refused::Clone(error)) => Err(diagnose::clone(self.cgroup, error)),
         }
     }
 

@@ -1,202 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong, and with which argument.
+//! What went wrong with a call.
 
-use crate::map::Ids;
-use crate::namespaces::Namespaces;
-use std::ffi::OsStr;
+use crate::kind::{Argument, ErrorKind};
+use crate::trace;
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
-use std::path::PathBuf;
-
-/// An argument of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Argument {
-    /// The program, by path or by descriptor.
-    Program,
-    /// The arguments of the program.
-    Args,
-    /// The environment of the program.
-    Env,
-    /// The namespaces.
-    Namespaces,
-    /// The descriptors to keep.
-    Descriptors,
-    /// Whether setgroups(2) can be called.
-    Setgroups,
-    /// A map of ids.
-    Map(Ids),
-    /// The time offsets.
-    TimeOffsets,
-    /// The directory that is the root.
-    Root,
-    /// The cgroup.
-    Cgroup,
-}
-
-impl fmt::Display for Argument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Program => f.write_str("program"),
-            Self::Args => f.write_str("arguments of the program"),
-            Self::Env => f.write_str("environment"),
-            Self::Namespaces => f.write_str("namespaces"),
-            Self::Descriptors => f.write_str("descriptors to keep"),
-            Self::Setgroups => f.write_str("setgroups"),
-            Self::Map(ids) => write!(f, "{ids} map"),
-            Self::TimeOffsets => f.write_str("time offsets"),
-            Self::Root => f.write_str("root"),
-            Self::Cgroup => f.write_str("cgroup"),
-        }
-    }
-}
-
-/// What is wrong with a map of ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MapFault {
-    /// There are more than [`IdMap::MAX_LINES`](crate::IdMap::MAX_LINES).
-    TooManyLines,
-    /// The line maps no id.
-    Empty,
-    /// The line goes beyond the last id, 4294967294.
-    Overflow,
-    /// The line maps what an earlier one does, inside or outside.
-    Overlap {
-        /// The index of the earlier line.
-        with: usize,
-    },
-    /// The line is well-formed, and the caller may not map its ids.
-    NotPermitted,
-}
-
-impl fmt::Display for MapFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManyLines => f.write_str("there are more than 340 lines"),
-            Self::Empty => f.write_str("it maps no id"),
-            Self::Overflow => f.write_str("it goes beyond the last id"),
-            Self::Overlap { with } => write!(f, "it overlaps line {}", with + 1),
-            Self::NotPermitted => f.write_str("the caller may not map these ids"),
-        }
-    }
-}
-
-/// What is wrong, and with which argument. Indices of lines count from 0; messages count from 1.
-///
-/// The kernel tells no more than an errno. The rest is found out afterwards, and is what is wrong at
-/// that time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The kernel has no execnsat(2).
-    NotSupported,
-    /// There is a null byte in a string.
-    Nul {
-        /// Which string.
-        argument: Argument,
-    },
-    /// There is no open descriptor of this number.
-    BadDescriptor {
-        /// Its number.
-        from: RawFd,
-        /// What it was given for.
-        argument: Argument,
-    },
-    /// Two descriptors shall have the same number in the program.
-    DuplicateTarget {
-        /// The number.
-        to: RawFd,
-    },
-    /// A descriptor shall have a number that is not below the soft limit (`RLIMIT_NOFILE`).
-    TargetTooHigh {
-        /// The number.
-        to: RawFd,
-        /// The limit.
-        limit: u64,
-    },
-    /// There are more descriptors than the soft limit (`RLIMIT_NOFILE`) allows.
-    TooManyDescriptors {
-        /// How many there are.
-        count: usize,
-        /// The limit.
-        limit: u64,
-    },
-    /// A descriptor is no directory.
-    NotADirectory {
-        /// Its number.
-        fd: RawFd,
-        /// What it was given for.
-        argument: Argument,
-    },
-    /// The kernel does not know these namespaces, or was built without.
-    UnknownNamespaces {
-        /// Which ones.
-        namespaces: Namespaces,
-    },
-    /// An argument has no meaning without a new namespace.
-    NeedsNamespace {
-        /// The argument.
-        argument: Argument,
-        /// The namespace.
-        namespace: Namespaces,
-    },
-    /// In an empty mount namespace, there is no path to a program.
-    NeedsProgramDescriptor,
-    /// An empty mount namespace has no root that could be given.
-    RootOfEmptyMount,
-    /// A map of ids was refused.
-    Map {
-        /// Which map.
-        which: Ids,
-        /// The index of the line.
-        line: usize,
-        /// What is wrong with it.
-        why: MapFault,
-    },
-    /// A time offset was refused: the nanoseconds are more than a second, or the clock would be
-    /// negative or beyond its range.
-    TimeOffset {
-        /// The index of the offset.
-        line: usize,
-    },
-    /// There are more than two time offsets.
-    TooManyTimeOffsets,
-    /// The caller has no permission.
-    NotPermitted {
-        /// For what.
-        argument: Argument,
-        /// Why that is, as far as it can be told.
-        hint: String,
-    },
-    /// There are too many namespaces of a kind, or user namespaces are nested too deeply.
-    LimitReached {
-        /// Which kinds. It is empty if that is not known.
-        namespaces: Namespaces,
-    },
-    /// The program can not be executed.
-    Program {
-        /// Its path, or `/dev/fd/N` if it was given by descriptor.
-        path: PathBuf,
-        /// What may be the reason, where the errno does not tell.
-        hint: Option<&'static str>,
-    },
-    /// Arguments and environment are too long.
-    TooLong,
-    /// A cgroup was given, and the program is not to be a child.
-    CgroupNeedsSpawn,
-    /// There is no child. Not even the program was tried.
-    Clone {
-        /// Whether the cgroup is the reason.
-        cgroup: bool,
-    },
-    /// The child can not be waited for.
-    Wait,
-    /// Something else.
-    Other,
-}
 
 /// Why a program was not executed.
 ///
@@ -233,7 +42,7 @@ impl Error {
         Self(Box::new(Inner { kind, call, source }))
     }
 
-    pub(crate) fn nul(argument: Argument, _word: &OsStr) -> Self {
+    pub(crate) fn nul(argument: Argument) -> Self {
         Self::new(ErrorKind::Nul { argument }, String::new(), None)
     }
 
@@ -241,7 +50,9 @@ impl Error {
         Self::new(ErrorKind::CgroupNeedsSpawn, call, None)
     }
 
-    pub(crate) fn wait(call: String, source: io::Error) -> Self {
+    pub(crate) fn wait(source: io::Error) -> Self {
+        let call = "waitid(P_PIDFD, ..., WEXITED|__WALL)".into();
+
         Self::new(ErrorKind::Wait, call, Some(source))
     }
 
@@ -255,7 +66,7 @@ impl Error {
         self.0.source.as_ref()?.raw_os_error()
     }
 
-    /// The call and its result, as strace(1) writes them.
+    /// The call and its result as strace(1) writes them, and what is wrong.
     pub fn trace(&self) -> String {
         format!("{self:#}")
     }
@@ -263,8 +74,31 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = (&self.0.call, f.alternate());
-        write!(f, "{:?}", self.0.kind)
+        let Inner { kind, call, source } = &*self.0;
+
+        if f.alternate() && !call.is_empty() {
+            f.write_str(call)?;
+            if let Some(number) = self.raw_os_error() {
+                write!(f, " = -1 {}", trace::errno(number))?;
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{kind}")?;
+        match (kind, source) {
+            // The others say it in other words.
+            (
+                ErrorKind::Program { .. }
+                | ErrorKind::Clone { .. }
+                | ErrorKind::Wait
+                | ErrorKind::Other,
+                Some(source),
+            ) => {
+                let text = source.to_string();
+                // The number is in what strace writes.
+                write!(f, ": {}", text.split(" (os error").next().unwrap_or(&text))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -275,12 +109,86 @@ impl std::error::Error for Error {
 }
 
 impl From<Error> for io::Error {
+    /// The kind is that of the errno, and the error is inside, as [`io::Error::get_ref`] returns it.
     fn from(error: Error) -> Self {
-        let kind = match (&error.0.source, &error.0.kind) {
-            (Some(source), _) => source.kind(),
-            (None, _) => io::ErrorKind::InvalidInput,
-        };
+        let kind = error
+            .0
+            .source
+            .as_ref()
+            .map_or(io::ErrorKind::InvalidInput, io::Error::kind);
 
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Execns, Namespaces};
+    use std::error::Error as _;
+
+    fn missing() -> Error {
+        let kind = ErrorKind::Program {
+            path: "/x".into(),
+            hint: None,
+        };
+        let source = io::Error::from_raw_os_error(libc::ENOENT);
+
+        Error::new(kind, "execnsat(...)".into(), Some(source))
+    }
+
+    #[test]
+    fn it_is_told_short_and_long() {
+        let error = missing();
+
+        assert_eq!(
+            error.to_string(),
+            "cannot execute /x: No such file or directory"
+        );
+        assert_eq!(
+            error.trace(),
+            "execnsat(...) = -1 ENOENT: cannot execute /x: No such file or directory"
+        );
+        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+        let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(source.raw_os_error(), Some(libc::ENOENT));
+    }
+
+    #[test]
+    fn a_word_is_not_said_twice() {
+        let source = io::Error::from_raw_os_error(libc::EBADF);
+        let kind = ErrorKind::BadDescriptor {
+            from: 5,
+            argument: Argument::Descriptors,
+        };
+        let error = Error::new(kind, "execnsat(...)".into(), Some(source));
+
+        assert_eq!(
+            format!("{error:#}"),
+            "execnsat(...) = -1 EBADF: descriptor 5 is not open"
+        );
+    }
+
+    #[test]
+    fn it_becomes_an_error_of_io() {
+        let error = io::Error::from(missing());
+
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let inside = error.get_ref().unwrap().downcast_ref::<Error>().unwrap();
+        assert_eq!(inside.raw_os_error(), Some(libc::ENOENT));
+    }
+
+    #[test]
+    fn null_bytes_are_found_before_the_call() {
+        let kind = |program: &Execns<'_>| program.prepare().unwrap_err().kind().clone();
+        let nul = |argument| ErrorKind::Nul { argument };
+
+        assert_eq!(kind(&Execns::new("/a\0b")), nul(Argument::Program));
+        assert_eq!(kind(Execns::new("/x").arg("a\0b")), nul(Argument::Args));
+        assert_eq!(kind(Execns::new("/x").arg0("a\0b")), nul(Argument::Args));
+        assert_eq!(kind(Execns::new("/x").env("A", "a\0b")), nul(Argument::Env));
+        let error = Execns::new("/a\0b").unshare(Namespaces::UTS).exec();
+        assert_eq!(format!("{error:#}"), "there is a null byte in the program");
+        assert_eq!(error.raw_os_error(), None);
     }
 }

@@ -1,90 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's structures, and the system calls: the only unsafe code of this crate.
+//! The system calls: the only unsafe code of this crate.
 
 use crate::call::Call;
-use std::ffi::{CStr, CString, c_char, c_int, c_long};
+use crate::uapi::{ARGS_SIZE, ExecnsArgs, SYS_EXECNS, SYS_EXECNSAT};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-
-/// The number of execns(2), the same on all architectures but alpha.
-pub const SYS_EXECNS: c_long = 473;
-
-/// The number of execnsat(2), the same on all architectures but alpha.
-pub const SYS_EXECNSAT: c_long = 474;
-
-/// `struct execns_fd`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ExecnsFd {
-    pub from: u32,
-    pub to: u32,
-}
-
-/// `struct execns_id_map`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ExecnsIdMap {
-    pub inside: u32,
-    pub outside: u32,
-    pub count: u32,
-}
-
-/// `struct execns_time_offset`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ExecnsTimeOffset {
-    pub clock: i32,
-    pub reserved: u32,
-    pub sec: i64,
-    pub nsec: i64,
-}
-
-/// `struct execns_args`
-#[repr(C, align(8))]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ExecnsArgs {
-    pub unshare_flags: u64,
-    pub at_flags: u32,
-    pub flags: u32,
-    pub fds: u64,
-    pub uid_map: u64,
-    pub gid_map: u64,
-    pub time_offsets: u64,
-    pub nr_fds: u32,
-    pub nr_uid_map: u32,
-    pub nr_gid_map: u32,
-    pub nr_time_offsets: u32,
-    pub root_fd: i32,
-    pub reserved: u32,
-}
-
-/// `EXECNS_ARGS_SIZE_VER0`
-pub(crate) const ARGS_SIZE: usize = 72;
-
-const _: () = {
-    assert!(size_of::<ExecnsFd>() == 8);
-    assert!(size_of::<ExecnsIdMap>() == 12);
-    assert!(size_of::<ExecnsTimeOffset>() == 24);
-    assert!(offset_of!(ExecnsTimeOffset, sec) == 8);
-    assert!(size_of::<ExecnsArgs>() == ARGS_SIZE);
-    assert!(offset_of!(ExecnsArgs, at_flags) == 8);
-    assert!(offset_of!(ExecnsArgs, fds) == 16);
-    assert!(offset_of!(ExecnsArgs, time_offsets) == 40);
-    assert!(offset_of!(ExecnsArgs, nr_fds) == 48);
-    assert!(offset_of!(ExecnsArgs, root_fd) == 64);
-    assert!(offset_of!(ExecnsArgs, reserved) == 68);
-};
-
-pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
-pub(crate) const AT_EMPTY_PATH: u32 = 0x1000;
-pub(crate) const AT_EXECVE_CHECK: u32 = 0x10000;
-
-pub(crate) const SETGROUPS_ALLOW: u32 = 1 << 0;
-pub(crate) const SETGROUPS_DENY: u32 = 1 << 1;
-pub(crate) const ROOT_FD: u32 = 1 << 2;
 
 /// Strings, and the array of pointers to them that a null pointer ends.
 #[derive(Debug)]
@@ -99,6 +23,12 @@ unsafe impl Send for Strings {}
 // SAFETY: As above: there is no interior mutability.
 unsafe impl Sync for Strings {}
 
+impl Clone for Strings {
+    fn clone(&self) -> Self {
+        Self::new(self.strings.clone())
+    }
+}
+
 impl Strings {
     pub fn new(strings: Vec<CString>) -> Self {
         let pointers = strings
@@ -110,6 +40,7 @@ impl Strings {
         Self { strings, pointers }
     }
 
+    /// The strings, without the null pointer.
     pub fn as_slice(&self) -> &[CString] {
         &self.strings
     }
@@ -222,7 +153,7 @@ pub(crate) fn spawn(
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PIDFD;
     let clone_args = libc::clone_args {
         flags: flags as u64 | CLONE_CLEAR_SIGHAND | cgroup.map_or(0, |_| CLONE_INTO_CGROUP),
-        pidfd: (&raw mut pidfd).addr() as u64,
+        pidfd: (&raw mut pidfd).expose_provenance() as u64,
         child_tid: 0,
         parent_tid: 0,
         exit_signal: 0,
