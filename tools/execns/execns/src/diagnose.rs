@@ -61,9 +61,9 @@ fn kind(call: &Call, errno: i32, check: Check<'_>) -> ErrorKind {
     let found = match errno {
         libc::ENOSYS => Some(ErrorKind::NotSupported),
         libc::EBADF => verify::descriptors(call, limit),
-        libc::EINVAL => {
-            verify::form(call, limit).or_else(|| refused_namespaces(call, errno, check))
-        }
+        libc::EINVAL => verify::form(call, limit)
+            .or_else(|| refused_namespaces(call, errno, check))
+            .or_else(|| refused_root(call, errno, check)),
         libc::ERANGE => bad_time_offset(call, errno, check),
         libc::EPERM => not_permitted(call, errno, check),
         libc::ENOSPC => Some(ErrorKind::LimitReached {
@@ -144,6 +144,18 @@ fn refused_namespaces(call: &Call, errno: i32, check: Check<'_>) -> Option<Error
     let namespaces = one_by_one(call, errno, check);
 
     (!namespaces.is_empty()).then_some(ErrorKind::RefusedNamespaces { namespaces })
+}
+
+fn refused_root(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
+    let step = Call {
+        namespaces: call.namespaces & (Namespaces::USER | Namespaces::MOUNT),
+        flags: call.flags & uapi::ROOT_FD,
+        root_fd: call.root_fd,
+        ..bare(call)
+    };
+    let refused = step.flags != 0 && check(&step) == Some(errno);
+
+    refused.then_some(ErrorKind::Root { fd: call.root_fd })
 }
 
 fn bad_time_offset(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
@@ -250,3 +262,6 @@ fn namespaces_hint(call: &Call) -> &'static str {
         "without CAP_SYS_ADMIN, they need a new user namespace"
     }
 }
+
+#[cfg(test)]
+mod tests;

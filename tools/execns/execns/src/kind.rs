@@ -149,6 +149,11 @@ pub enum ErrorKind {
     NeedsProgramDescriptor,
     /// An empty mount namespace has no root that could be given.
     RootOfEmptyMount,
+    /// The tree of mounts at a directory can not be copied.
+    Root {
+        /// The descriptor of the directory.
+        fd: RawFd,
+    },
     /// A map of ids was refused.
     Map {
         /// Which map.
@@ -244,6 +249,11 @@ impl fmt::Display for ErrorKind {
             Self::RootOfEmptyMount => {
                 f.write_str("root given with an empty mount namespace, which has none")
             }
+            Self::Root { fd } => write!(
+                f,
+                "the mounts at descriptor {fd} can not be copied: they are those of another mount \
+                 namespace, or what they cover may not be seen"
+            ),
             Self::Map { which, line, why } => write!(f, "{which} map, line {}: {why}", line + 1),
             Self::TimeOffset { line } => write!(
                 f,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The rules that a call breaks by what can be seen of it, in the order of the kernel's errors.
+//! The rules that a call breaks by what can be seen of it.
 
 use crate::call::Call;
 use crate::kind::{Argument, ErrorKind, MapFault};
@@ -36,10 +36,10 @@ pub(crate) fn descriptors(call: &Call, limit: u64) -> Option<ErrorKind> {
     };
     let rooted = call.flags & uapi::ROOT_FD != 0;
 
-    kept()
+    (rooted.then(|| bad(call.root_fd, Argument::Root)).flatten())
         .or_else(target)
-        .or_else(|| rooted.then(|| bad(call.root_fd, Argument::Root))?)
-        .or_else(|| uses_dirfd(call).then(|| bad(call.dirfd, Argument::Program))?)
+        .or_else(kept)
+        .or_else(|| (uses_dirfd(call).then(|| bad(call.dirfd, Argument::Program))).flatten())
 }
 
 /// What is ENOTDIR.
