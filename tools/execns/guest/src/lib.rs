@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod cost;
 pub mod join;
+pub mod programs;
 pub mod rate;
 pub mod report;
 pub mod sys;
