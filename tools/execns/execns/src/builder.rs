@@ -13,7 +13,8 @@ use crate::namespaces::Namespaces;
 use crate::sys::Strings;
 use crate::uapi::{self, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -58,7 +59,7 @@ pub struct Execns<'fd> {
     gid_map: Vec<ExecnsIdMap>,
     time_offsets: Vec<ExecnsTimeOffset>,
     root: Option<Descriptor<'fd>>,
-    cgroup: Option<BorrowedFd<'fd>>,
+    cgroup: Option<Descriptor<'fd>>,
 }
 
 impl<'fd> Execns<'fd> {
@@ -266,8 +267,8 @@ impl<'fd> Execns<'fd> {
 
     /// Starts the program in a cgroup, by a descriptor of its directory. This is for
     /// [`Execns::spawn`] and [`Execns::status`]; [`Execns::exec`] refuses it.
-    pub fn cgroup(&mut self, dir: &'fd (impl AsFd + ?Sized)) -> &mut Self {
-        self.cgroup = Some(dir.as_fd());
+    pub fn cgroup(&mut self, dir: impl Into<Descriptor<'fd>>) -> &mut Self {
+        self.cgroup = Some(dir.into());
         self
     }
 
@@ -327,7 +328,8 @@ impl<'fd> Execns<'fd> {
                 time_offsets: self.time_offsets.clone(),
                 root_fd: self.root.as_ref().map_or(0, AsRawFd::as_raw_fd),
             },
-            cgroup: self.cgroup,
+            cgroup: self.cgroup.as_ref().map(AsRawFd::as_raw_fd),
+            descriptors: PhantomData,
         })
     }
 
@@ -366,7 +368,9 @@ impl<'fd> Execns<'fd> {
     /// (`CLONE_CLEAR_SIGHAND`), so that no handler runs in it. Signals that the caller ignores are
     /// ignored by the program, as after any exec. **`SIGPIPE` is one of these in a Rust program**,
     /// unless it was set to its default. [`std::process::Command`] would set it, and the mask, back,
-    /// which takes further system calls in the child.
+    /// which takes further system calls in the
+    /// child. A signal that ends the child before it is the program looks as if it had ended the
+    /// program.
     ///
     /// # Errors
     ///
@@ -386,3 +390,6 @@ impl<'fd> Execns<'fd> {
         self.spawn()?.wait().map_err(Error::wait)
     }
 }
+
+#[cfg(test)]
+mod tests;

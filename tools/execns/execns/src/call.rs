@@ -11,6 +11,7 @@ use crate::trace;
 use crate::uapi::{self, ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
 use std::ffi::CString;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{BorrowedFd, RawFd};
 
 /// The arguments of execnsat(2), but for what points to them.
@@ -73,7 +74,9 @@ impl Call {
 #[derive(Debug)]
 pub struct Prepared<'a> {
     pub(crate) call: Call,
-    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    pub(crate) cgroup: Option<RawFd>,
+    /// These stay open as long.
+    pub(crate) descriptors: PhantomData<BorrowedFd<'a>>,
 }
 
 impl Prepared<'_> {

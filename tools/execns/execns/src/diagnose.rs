@@ -18,7 +18,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub(crate) fn exec(call: &Call, at_flags: u32, source: io::Error) -> Error {
 }
 
 /// Why clone3(2) has failed.
-pub(crate) fn clone(cgroup: Option<BorrowedFd<'_>>, source: io::Error) -> Error {
+pub(crate) fn clone(cgroup: Option<RawFd>, source: io::Error) -> Error {
     let errno = source.raw_os_error().unwrap_or(0);
     // What fork(2) does not return.
     let ordinary = matches!(
@@ -46,11 +46,7 @@ pub(crate) fn clone(cgroup: Option<BorrowedFd<'_>>, source: io::Error) -> Error 
         cgroup: cgroup.is_some() && !ordinary,
     };
 
-    Error::new(
-        kind,
-        trace::clone(cgroup.map(|fd| fd.as_raw_fd())),
-        Some(source),
-    )
+    Error::new(kind, trace::clone(cgroup), Some(source))
 }
 
 /// The errno of a check of a call, or `None` if it succeeds.

@@ -93,6 +93,22 @@ pub enum Setgroups {
     Deny,
 }
 
+impl FromStr for Setgroups {
+    type Err = ParseError;
+
+    /// Takes `allow` and `deny`.
+    fn from_str(word: &str) -> Result<Self, ParseError> {
+        match word {
+            "allow" => Ok(Self::Allow),
+            "deny" => Ok(Self::Deny),
+            _ => Err(ParseError {
+                word: word.into(),
+                expected: "one of allow, deny".into(),
+            }),
+        }
+    }
+}
+
 /// A clock that a time namespace can set off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Clock {
@@ -161,7 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn clocks_are_parsed() {
+    fn words_are_parsed() {
+        assert_eq!("allow".parse(), Ok(Setgroups::Allow));
+        assert_eq!("deny".parse(), Ok(Setgroups::Deny));
+        assert!("".parse::<Setgroups>().is_err());
         assert_eq!("monotonic".parse(), Ok(Clock::Monotonic));
         assert_eq!("boottime".parse(), Ok(Clock::Boottime));
         assert!("realtime".parse::<Clock>().is_err());

@@ -132,10 +132,7 @@ const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Starts the program in a child, and returns its id and its descriptor.
-pub(crate) fn spawn(
-    call: &Call,
-    cgroup: Option<BorrowedFd<'_>>,
-) -> Result<(i32, OwnedFd), Refused> {
+pub(crate) fn spawn(call: &Call, cgroup: Option<RawFd>) -> Result<(i32, OwnedFd), Refused> {
     let mut pidfd: RawFd = -1;
     let args = call.args(0);
     let mut launch = Launch {
@@ -162,7 +159,7 @@ pub(crate) fn spawn(
         tls: 0,
         set_tid: 0,
         set_tid_size: 0,
-        cgroup: cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),
+        cgroup: cgroup.map_or(0, |fd| fd as u64),
     };
 
     // SAFETY: Both structures, and what they point to, live until the child has left the address
