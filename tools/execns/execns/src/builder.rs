@@ -345,7 +345,8 @@ impl<'fd> Execns<'fd> {
     }
 
     /// Tells whether [`Execns::exec`] would succeed, and executes nothing: the kernel checks and
-    /// stages everything (`AT_EXECVE_CHECK`), and then takes it back.
+    /// stages everything (`AT_EXECVE_CHECK`), and then takes it back. It does not come to the
+    /// format of the program, nor to an interpreter.
     ///
     /// # Errors
     ///
