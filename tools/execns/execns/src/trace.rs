@@ -9,10 +9,13 @@ use std::os::fd::RawFd;
 /// As many elements of an array as strace(1) writes.
 const MOST: usize = 32;
 
+/// As many bytes of a string as are written. strace(1) stops at 32, unless it is told otherwise.
+const LONGEST: usize = 256;
+
 fn quote(bytes: &[u8]) -> String {
     let mut out = String::from("\"");
 
-    for &byte in bytes {
+    for &byte in bytes.iter().take(LONGEST) {
         match byte {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
@@ -24,6 +27,9 @@ fn quote(bytes: &[u8]) -> String {
         }
     }
     out.push('"');
+    if bytes.len() > LONGEST {
+        out.push_str("...");
+    }
     out
 }
 
@@ -244,6 +250,14 @@ mod tests {
             quote("a\"\\\n\t\r\x1b\u{e4}".as_bytes()),
             r#""a\"\\\n\t\r\033\303\244""#
         );
+    }
+
+    #[test]
+    fn long_strings_are_cut() {
+        let short = quote(&[b'x'; LONGEST]);
+
+        assert!(short.ends_with("xx\""), "{short}");
+        assert_eq!(quote(&[b'x'; LONGEST + 1]), short + "...");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! What tests of the crate have in common: they fail where it does.
 
 use execns::Execns;
-use rustix::process::{Gid, Uid};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid, WaitOptions, wait};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 use std::fs::{self, File};
 use std::io::Read;
@@ -58,6 +59,13 @@ pub fn descriptors() -> Vec<(String, String)> {
 
     list.sort();
     list
+}
+
+/// Whether the calling process has no child, a zombie without an exit signal included.
+pub fn has_no_child() -> bool {
+    let all = WaitOptions::from_bits_retain(libc::__WALL as u32);
+
+    matches!(wait(all | WaitOptions::NOHANG), Err(Errno::CHILD))
 }
 
 /// Runs a closure in a thread that is a user without a capability.

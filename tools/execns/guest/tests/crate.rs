@@ -4,10 +4,10 @@
 //! in the guest.
 
 use execns::{Clock, ErrorKind, Execns, Namespaces, Setgroups};
-use execns_guest::programs::{as_user, descriptors, file, output, sh};
+use execns_guest::programs::{as_user, descriptors, file, has_no_child, output, sh};
 use execns_guest::report::Report;
 use execns_guest::sys::{self, Spawn};
-use rustix::process::{WaitOptions, wait};
+use rustix::fs::FlockOperation;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -254,7 +254,31 @@ fn a_failure_leaves_no_child_and_no_descriptor() {
         ));
     }
     assert_eq!(descriptors(), before);
-    assert!(wait(WaitOptions::NOHANG).is_err(), "there is no child");
+    assert!(has_no_child());
+}
+
+#[test]
+fn locks_stay_with_the_caller() {
+    let locked = file("locked", "");
+    let held = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let mine = format!(" {} ", std::process::id());
+
+        locks.lines().filter(|line| line.contains(&mine)).count()
+    };
+    let mut program = sh("exit 0");
+
+    rustix::fs::fcntl_lock(&locked, FlockOperation::NonBlockingLockShared).unwrap();
+    assert_eq!(held(), 1);
+    // The child shares the table of descriptors, until it is the program.
+    assert!(program.keep(&locked, 3).status().unwrap().success());
+    assert!(
+        Execns::new("/nonexistent")
+            .keep(&locked, 3)
+            .spawn()
+            .is_err()
+    );
+    assert_eq!(held(), 1);
 }
 
 #[test]
@@ -288,7 +312,7 @@ fn threads_spawn_at_once() {
         }
     });
     assert_eq!(descriptors(), before);
-    assert!(wait(WaitOptions::NOHANG).is_err(), "there is no child");
+    assert!(has_no_child());
 }
 
 #[test]
