@@ -2,22 +2,19 @@
 
 //! The builder of a call.
 
-use crate::call::{Call, Prepared};
 use crate::child::Child;
 use crate::descriptor::Descriptor;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::kind::Argument;
 use crate::map::{Clock, IdMap, Setgroups};
 use crate::namespaces::Namespaces;
-use crate::sys::Strings;
-use crate::uapi::{self, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
-use std::ffi::{CString, OsStr, OsString};
-use std::marker::PhantomData;
+use crate::uapi::{self, ExecnsIdMap, ExecnsTimeOffset};
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitStatus;
+
+mod prepare;
 
 /// A program, and what it shall get: the builder of a call of execnsat(2).
 ///
@@ -54,6 +51,9 @@ pub struct Execns<'fd> {
     namespaces: Namespaces,
     at_flags: u32,
     setgroups: Option<Setgroups>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    drop_groups: bool,
     fds: Vec<(Descriptor<'fd>, RawFd)>,
     uid_map: Vec<ExecnsIdMap>,
     gid_map: Vec<ExecnsIdMap>,
@@ -73,6 +73,9 @@ impl<'fd> Execns<'fd> {
             namespaces: Namespaces::empty(),
             at_flags,
             setgroups: None,
+            uid: None,
+            gid: None,
+            drop_groups: false,
             fds: vec![],
             uid_map: vec![],
             gid_map: vec![],
@@ -217,6 +220,26 @@ impl<'fd> Execns<'fd> {
         self
     }
 
+    /// Lets the program have this as its real, effective and saved uid in the new user namespace,
+    /// as by setresuid(2) there. It has to be mapped. Otherwise the program has the uid that the map
+    /// makes of the caller's.
+    pub fn uid(&mut self, uid: u32) -> &mut Self {
+        self.uid = Some(uid);
+        self
+    }
+
+    /// As [`Execns::uid`], for the gid.
+    pub fn gid(&mut self, gid: u32) -> &mut Self {
+        self.gid = Some(gid);
+        self
+    }
+
+    /// Lets the program be in no group but its gid, as by setgroups(2) in the new user namespace.
+    pub fn drop_groups(&mut self) -> &mut Self {
+        self.drop_groups = true;
+        self
+    }
+
     /// Gives the program a descriptor, by the number `to` and not close-on-exec. One descriptor can
     /// be given several numbers, but no number twice. The order does not matter: two descriptors
     /// can swap their numbers.
@@ -270,67 +293,6 @@ impl<'fd> Execns<'fd> {
     pub fn cgroup(&mut self, dir: impl Into<Descriptor<'fd>>) -> &mut Self {
         self.cgroup = Some(dir.into());
         self
-    }
-
-    /// Lays out the call, for as often as it is wanted.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Nul`](crate::ErrorKind::Nul).
-    pub fn prepare(&self) -> Result<Prepared<'_>, Error> {
-        let word = |word: &OsStr, argument| {
-            CString::new(word.as_bytes()).map_err(|_| Error::nul(argument))
-        };
-        let path = word(&self.path, Argument::Program)?;
-        let dirfd = self.dir.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
-        let arg0 = match &self.arg0 {
-            Some(arg) => arg.clone(),
-            None if self.path.is_empty() && self.at_flags & uapi::AT_EMPTY_PATH != 0 => {
-                format!("/dev/fd/{dirfd}").into()
-            }
-            None => self.path.clone(),
-        };
-        let argv = [&arg0]
-            .into_iter()
-            .chain(&self.args)
-            .map(|arg| word(arg, Argument::Args))
-            .collect::<Result<_, _>>()?;
-        let envp = self
-            .environment
-            .variables()
-            .map(|variable| word(&variable, Argument::Env))
-            .collect::<Result<_, _>>()?;
-        let setgroups = match self.setgroups {
-            None => 0,
-            Some(Setgroups::Allow) => uapi::SETGROUPS_ALLOW,
-            Some(Setgroups::Deny) => uapi::SETGROUPS_DENY,
-        };
-
-        Ok(Prepared {
-            call: Call {
-                dirfd,
-                path,
-                argv: Strings::new(argv),
-                envp: Strings::new(envp),
-                namespaces: self.namespaces,
-                at_flags: self.at_flags,
-                flags: setgroups | self.root.as_ref().map_or(0, |_| uapi::ROOT_FD),
-                fds: self
-                    .fds
-                    .iter()
-                    .map(|(from, to)| ExecnsFd {
-                        from: from.as_raw_fd() as u32,
-                        to: *to as u32,
-                    })
-                    .collect(),
-                uid_map: self.uid_map.clone(),
-                gid_map: self.gid_map.clone(),
-                time_offsets: self.time_offsets.clone(),
-                root_fd: self.root.as_ref().map_or(0, AsRawFd::as_raw_fd),
-            },
-            cgroup: self.cgroup.as_ref().map(AsRawFd::as_raw_fd),
-            descriptors: PhantomData,
-        })
     }
 
     /// Becomes the program. Returns only on failure, with the calling process as it was.

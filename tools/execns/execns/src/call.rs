@@ -29,6 +29,8 @@ pub(crate) struct Call {
     pub gid_map: Vec<ExecnsIdMap>,
     pub time_offsets: Vec<ExecnsTimeOffset>,
     pub root_fd: RawFd,
+    pub uid: u32,
+    pub gid: u32,
 }
 
 impl Call {
@@ -62,6 +64,8 @@ impl Call {
             nr_gid_map,
             nr_time_offsets,
             root_fd: self.root_fd,
+            uid: self.uid,
+            gid: self.gid,
             reserved: 0,
         }
     }
@@ -116,7 +120,7 @@ impl Prepared<'_> {
     }
 
     /// The call as strace(1) writes it, for instance
-    /// `execnsat(AT_FDCWD, "/bin/sh", ["sh"], 0x55d0c8a2 /* 3 vars */, {unshare_flags=CLONE_NEWUSER}, 72)`.
+    /// `execnsat(AT_FDCWD, "/bin/sh", ["sh"], 0x55d0c8a2 /* 3 vars */, {unshare_flags=CLONE_NEWUSER}, 80)`.
     pub fn trace(&self) -> String {
         trace::call(&self.call, 0)
     }

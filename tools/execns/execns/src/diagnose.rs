@@ -59,7 +59,9 @@ fn kind(call: &Call, errno: i32, check: Check<'_>) -> ErrorKind {
         libc::EBADF => verify::descriptors(call, limit),
         libc::EINVAL => verify::form(call, limit)
             .or_else(|| refused_namespaces(call, errno, check))
+            .or_else(|| unmapped_id(call, errno, check))
             .or_else(|| refused_root(call, errno, check)),
+        libc::EAGAIN if call.flags & uapi::SET_IDS != 0 => Some(ErrorKind::TooManyProcesses),
         libc::ERANGE => bad_time_offset(call, errno, check),
         libc::EPERM => not_permitted(call, errno, check),
         libc::ENOSPC => Some(ErrorKind::LimitReached {
@@ -113,6 +115,8 @@ fn bare(call: &Call) -> Call {
         gid_map: vec![],
         time_offsets: vec![],
         root_fd: 0,
+        uid: 0,
+        gid: 0,
         ..call.clone()
     }
 }
@@ -140,6 +144,29 @@ fn refused_namespaces(call: &Call, errno: i32, check: Check<'_>) -> Option<Error
     let namespaces = one_by_one(call, errno, check);
 
     (!namespaces.is_empty()).then_some(ErrorKind::RefusedNamespaces { namespaces })
+}
+
+/// The id that is refused when the other stays.
+fn unmapped_id(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
+    let ids = [
+        (Ids::Uid, call.uid, uapi::SAME_ID, call.uid),
+        (Ids::Gid, uapi::SAME_ID, call.gid, call.gid),
+    ];
+    let (which, .., id) = ids.into_iter().find(|&(_, uid, gid, _)| {
+        let step = Call {
+            namespaces: call.namespaces & Namespaces::USER,
+            flags: call.flags & !(uapi::ROOT_FD | uapi::DROP_GROUPS),
+            uid_map: call.uid_map.clone(),
+            gid_map: call.gid_map.clone(),
+            uid,
+            gid,
+            ..bare(call)
+        };
+
+        step.flags & uapi::SET_IDS != 0 && check(&step) == Some(errno)
+    })?;
+
+    Some(ErrorKind::IdNotMapped { which, id })
 }
 
 fn refused_root(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
@@ -196,7 +223,8 @@ fn not_permitted(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind>
     if refused(&step) {
         return Some(map(&step, Ids::Uid, errno, check));
     }
-    step.flags = call.flags;
+    let later = uapi::SET_IDS | uapi::DROP_GROUPS;
+    step.flags = call.flags & !later;
     step.gid_map.clone_from(&call.gid_map);
     if refused(&step) {
         let denied = Call {
@@ -211,6 +239,13 @@ fn not_permitted(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind>
             ),
             true => Some(map(&step, Ids::Gid, errno, check)),
         };
+    }
+    step.flags = call.flags & !uapi::SET_IDS;
+    if refused(&step) {
+        return not_permitted(
+            Argument::DropGroups,
+            "setgroups(2) is denied in the new user namespace",
+        );
     }
     step.time_offsets.clone_from(&call.time_offsets);
     if refused(&step) {

@@ -26,6 +26,10 @@ pub enum Argument {
     Setgroups,
     /// A map of ids.
     Map(Ids),
+    /// An id that the program shall have.
+    Id(Ids),
+    /// That the program shall be in no group.
+    DropGroups,
     /// The time offsets.
     TimeOffsets,
     /// The directory that is the root.
@@ -44,6 +48,8 @@ impl fmt::Display for Argument {
             Self::Descriptors => f.write_str("descriptors to keep"),
             Self::Setgroups => f.write_str("setgroups"),
             Self::Map(ids) => write!(f, "{ids} map"),
+            Self::Id(ids) => write!(f, "{ids}"),
+            Self::DropGroups => f.write_str("dropping of groups"),
             Self::TimeOffsets => f.write_str("time offsets"),
             Self::Root => f.write_str("root"),
             Self::Cgroup => f.write_str("cgroup"),
@@ -163,6 +169,15 @@ pub enum ErrorKind {
         /// What is wrong with it.
         why: MapFault,
     },
+    /// An id that the program shall have is not mapped.
+    IdNotMapped {
+        /// Whether it is a uid.
+        which: Ids,
+        /// The id.
+        id: u32,
+    },
+    /// The user that the program shall be has as many processes as it may (`RLIMIT_NPROC`).
+    TooManyProcesses,
     /// A time offset was refused: the nanoseconds are a second or more, or the clock would be
     /// negative or beyond its range.
     TimeOffset {
@@ -255,6 +270,12 @@ impl fmt::Display for ErrorKind {
                  namespace, or what they cover may not be seen"
             ),
             Self::Map { which, line, why } => write!(f, "{which} map, line {}: {why}", line + 1),
+            Self::IdNotMapped { which, id } => {
+                write!(f, "the program shall have the {which} {id}, which is not mapped")
+            }
+            Self::TooManyProcesses => f.write_str(
+                "the user of the program has too many processes already (RLIMIT_NPROC)",
+            ),
             Self::TimeOffset { line } => write!(
                 f,
                 "time offset {}: nanoseconds are below a second, and the clock can be neither \

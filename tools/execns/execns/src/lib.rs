@@ -59,7 +59,7 @@
 //! let error = program.exec(); // it returns, so it has failed
 //!
 //! // execnsat(AT_FDCWD, "/bin/sh", ["/bin/sh"], 0x55d5c0a3ed90 /* 27 vars */,
-//! // {unshare_flags=CLONE_NEWUSER, fds=[{0, 0}, {1, 1}, {2, 2}, {555, 3}]}, 72)
+//! // {unshare_flags=CLONE_NEWUSER, fds=[{0, 0}, {1, 1}, {2, 2}, {555, 3}]}, 80)
 //! // = -1 EBADF: descriptor 555 is not open
 //! println!("{error:#}");
 //! match error.kind() {

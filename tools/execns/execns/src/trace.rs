@@ -97,6 +97,8 @@ pub(crate) fn call(call: &Call, at_flags: u32) -> String {
                 (uapi::SETGROUPS_ALLOW, "EXECNS_SETGROUPS_ALLOW"),
                 (uapi::SETGROUPS_DENY, "EXECNS_SETGROUPS_DENY"),
                 (uapi::ROOT_FD, "EXECNS_ROOT_FD"),
+                (uapi::SET_IDS, "EXECNS_SET_IDS"),
+                (uapi::DROP_GROUPS, "EXECNS_DROP_GROUPS"),
             ],
         ),
     );
@@ -133,6 +135,17 @@ pub(crate) fn call(call: &Call, at_flags: u32) -> String {
         call.flags & uapi::ROOT_FD != 0,
         call.root_fd.to_string(),
     );
+    for (name, id) in [("uid", call.uid), ("gid", call.gid)] {
+        member(
+            name,
+            call.flags & uapi::SET_IDS != 0,
+            if id == uapi::SAME_ID {
+                "-1".into()
+            } else {
+                id.to_string()
+            },
+        );
+    }
     format!(
         "execnsat({dirfd}, {}, {}, {:p} /* {env} var{} */, {{{}}}, {ARGS_SIZE})",
         quote(call.path.to_bytes()),
@@ -189,7 +202,7 @@ mod tests {
     fn the_least_call() {
         assert_eq!(
             trace(Execns::new("/bin/sh").env_clear()),
-            r#"execnsat(AT_FDCWD, "/bin/sh", ["/bin/sh"], 0x /* 0 vars */, {unshare_flags=0}, 72)"#
+            r#"execnsat(AT_FDCWD, "/bin/sh", ["/bin/sh"], 0x /* 0 vars */, {unshare_flags=0}, 80)"#
         );
     }
 
@@ -205,6 +218,8 @@ mod tests {
             .nofollow()
             .setgroups(Setgroups::Deny)
             .root(Descriptor::from_number(9))
+            .uid(0)
+            .drop_groups()
             .keep(Descriptor::from_number(0), 0)
             .keep(Descriptor::from_number(5), 3)
             .map_uid(0, 1000, 1)
@@ -218,11 +233,12 @@ mod tests {
             concat!(
                 r#"execnsat(7, "bin/sh", ["sh", "-c"], 0x /* 1 var */, "#,
                 "{unshare_flags=CLONE_NEWNS|CLONE_NEWUSER|CLONE_NEWTIME, ",
-                "at_flags=AT_SYMLINK_NOFOLLOW, flags=EXECNS_SETGROUPS_DENY|EXECNS_ROOT_FD, ",
+                "at_flags=AT_SYMLINK_NOFOLLOW, flags=EXECNS_SETGROUPS_DENY|EXECNS_ROOT_FD|",
+                "EXECNS_SET_IDS|EXECNS_DROP_GROUPS, ",
                 "fds=[{0, 0}, {5, 3}], uid_map=[{0, 1000, 1}], ",
                 "gid_map=[{0, 100, 1}, {1, 100000, 65535}], ",
                 "time_offsets=[{CLOCK_MONOTONIC, 86400, 0}, {CLOCK_BOOTTIME, -1, 5}], ",
-                "root_fd=9}, 72)"
+                "root_fd=9, uid=0, gid=-1}, 80)"
             )
         );
     }
@@ -232,7 +248,7 @@ mod tests {
         let program = Execns::from_fd(Descriptor::from_number(7));
 
         assert!(trace(&program).starts_with(r#"execnsat(7, "", ["/dev/fd/7"], 0x /* "#));
-        assert!(trace(&program).ends_with("{unshare_flags=0, at_flags=AT_EMPTY_PATH}, 72)"));
+        assert!(trace(&program).ends_with("{unshare_flags=0, at_flags=AT_EMPTY_PATH}, 80)"));
     }
 
     #[test]

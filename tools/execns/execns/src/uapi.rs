@@ -54,11 +54,13 @@ pub(crate) struct ExecnsArgs {
     pub nr_gid_map: u32,
     pub nr_time_offsets: u32,
     pub root_fd: i32,
+    pub uid: u32,
+    pub gid: u32,
     pub reserved: u32,
 }
 
 /// `EXECNS_ARGS_SIZE_VER0`
-pub(crate) const ARGS_SIZE: usize = 72;
+pub(crate) const ARGS_SIZE: usize = 80;
 
 const _: () = {
     assert!(size_of::<ExecnsFd>() == 8);
@@ -71,7 +73,7 @@ const _: () = {
     assert!(offset_of!(ExecnsArgs, time_offsets) == 40);
     assert!(offset_of!(ExecnsArgs, nr_fds) == 48);
     assert!(offset_of!(ExecnsArgs, root_fd) == 64);
-    assert!(offset_of!(ExecnsArgs, reserved) == 68);
+    assert!(offset_of!(ExecnsArgs, reserved) == 76);
 };
 
 pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
@@ -81,3 +83,8 @@ pub(crate) const AT_EXECVE_CHECK: u32 = 0x10000;
 pub(crate) const SETGROUPS_ALLOW: u32 = 1 << 0;
 pub(crate) const SETGROUPS_DENY: u32 = 1 << 1;
 pub(crate) const ROOT_FD: u32 = 1 << 2;
+pub(crate) const SET_IDS: u32 = 1 << 3;
+pub(crate) const DROP_GROUPS: u32 = 1 << 4;
+
+/// Of an id of `SET_IDS` that stays what it is.
+pub(crate) const SAME_ID: u32 = u32::MAX;

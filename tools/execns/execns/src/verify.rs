@@ -85,6 +85,7 @@ fn duplicate(call: &Call) -> Option<ErrorKind> {
 fn missing_namespace(call: &Call) -> Option<ErrorKind> {
     let setgroups = call.flags & (uapi::SETGROUPS_ALLOW | uapi::SETGROUPS_DENY) != 0;
     let root = call.flags & uapi::ROOT_FD != 0;
+    let given = |id| call.flags & uapi::SET_IDS != 0 && id != uapi::SAME_ID;
     let empty_mount = call.namespaces.contains(Namespaces::EMPTY_MOUNT);
 
     [
@@ -97,6 +98,13 @@ fn missing_namespace(call: &Call) -> Option<ErrorKind> {
         (
             !call.gid_map.is_empty(),
             Argument::Map(Ids::Gid),
+            Namespaces::USER,
+        ),
+        (given(call.uid), Argument::Id(Ids::Uid), Namespaces::USER),
+        (given(call.gid), Argument::Id(Ids::Gid), Namespaces::USER),
+        (
+            call.flags & uapi::DROP_GROUPS != 0,
+            Argument::DropGroups,
             Namespaces::USER,
         ),
         (

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::*;
+use crate::Prepared;
+use crate::uapi::ExecnsFd;
+use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::AsFd;
 
@@ -52,7 +55,10 @@ fn what_is_not_given_is_zero() {
     assert_eq!((args.fds, args.uid_map, args.gid_map), (0, 0, 0));
     assert_eq!((args.nr_fds, args.nr_uid_map, args.nr_gid_map), (0, 0, 0));
     assert_eq!((args.time_offsets, args.nr_time_offsets), (0, 0));
-    assert_eq!((args.root_fd, args.reserved), (0, 0));
+    assert_eq!(
+        (args.root_fd, args.uid, args.gid, args.reserved),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]

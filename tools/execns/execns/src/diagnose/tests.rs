@@ -343,3 +343,5 @@ fn children() {
         assert_eq!(error.trace().contains("cgroup="), cgroup.is_some());
     }
 }
+
+mod ids;
