@@ -2,6 +2,7 @@
 
 //! System calls that no crate offers safely: the only unsafe code of this package.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::ptr;
@@ -52,19 +53,27 @@ impl Spawn {
             unsafe { libc::_exit(status) }
         }
 
+        thread_local! {
+            // The heap grows by a new one each time, and shrinks. A child that makes a child
+            // is on this one, and does not find it here.
+            static STACK: Cell<Vec<u128>> = const { Cell::new(Vec::new()) };
+        }
         const SIZE: usize = 64 * 1024;
-        let mut stack = vec![0u128; SIZE / 16];
+        let mut stack = STACK.take();
+        stack.resize(SIZE / 16, 0);
         let mut child = child;
         // SAFETY: The stack grows down from its end and is used by the child alone. With a shared
         // address space the parent waits until the child does not use it any more.
-        check(unsafe {
+        let pid = check(unsafe {
             libc::clone(
                 call,
                 stack.as_mut_ptr().add(SIZE / 16).cast(),
                 self.flags(),
                 (&raw mut child).cast(),
             )
-        })
+        });
+        STACK.set(stack);
+        pid
     }
 }
 
