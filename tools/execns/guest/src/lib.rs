@@ -5,8 +5,10 @@
 pub mod accounts;
 pub mod cost;
 pub mod join;
+pub mod launch;
 pub mod programs;
 pub mod rate;
 pub mod report;
+pub mod start;
 pub mod sys;
 pub mod text;

@@ -2,9 +2,11 @@
 
 //! System calls that no crate offers safely: the only unsafe code of this package.
 
+use execns::Namespaces;
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::io;
+use std::mem;
 use std::ptr;
 
 fn check(result: c_int) -> io::Result<c_int> {
@@ -24,6 +26,8 @@ pub enum Spawn {
     Vfork,
     /// As vfork(2), with the descriptor table shared.
     VforkFiles,
+    /// As fork(2), in new namespaces.
+    Into(Namespaces),
 }
 
 impl Spawn {
@@ -32,7 +36,7 @@ impl Spawn {
 
         libc::SIGCHLD
             | match self {
-                Self::Fork => 0,
+                Self::Fork | Self::Into(_) => 0,
                 Self::Vfork => vfork,
                 Self::VforkFiles => vfork | libc::CLONE_FILES,
             }
@@ -53,6 +57,9 @@ impl Spawn {
             unsafe { libc::_exit(status) }
         }
 
+        if let Self::Into(namespaces) = self {
+            return fork_into(namespaces, child);
+        }
         thread_local! {
             // The heap grows by a new one each time, and shrinks. A child that makes a child
             // is on this one, and does not find it here.
@@ -77,6 +84,28 @@ impl Spawn {
     }
 }
 
+/// Only clone3(2) can make all kinds of namespaces.
+fn fork_into(namespaces: Namespaces, child: &mut dyn FnMut() -> i32) -> io::Result<i32> {
+    let args = libc::clone_args {
+        flags: namespaces.bits(),
+        exit_signal: libc::SIGCHLD as u64,
+        // SAFETY: All zero is valid.
+        ..unsafe { mem::zeroed() }
+    };
+    let size = mem::size_of_val(&args);
+
+    // SAFETY: The child has a copy of this address space, with the stack that it goes on with.
+    match check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size) } as c_int)? {
+        0 => {
+            let status = child();
+
+            // SAFETY: There is nothing to be done at exit.
+            unsafe { libc::_exit(status) }
+        }
+        pid => Ok(pid),
+    }
+}
+
 /// Waits for a child, and returns its exit status, or its signal below zero.
 pub fn wait(pid: i32) -> io::Result<i32> {
     let mut status = 0;
@@ -91,7 +120,7 @@ pub fn wait(pid: i32) -> io::Result<i32> {
 }
 
 /// As unshare(2).
-pub fn unshare(flags: execns::Namespaces) -> io::Result<()> {
+pub fn unshare(flags: Namespaces) -> io::Result<()> {
     // SAFETY: No memory is passed.
     check(unsafe { libc::unshare(flags.bits() as c_int) }).map(drop)
 }

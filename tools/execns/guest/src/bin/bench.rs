@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a launch costs, from making the child to its exit.
-//!
-//! `scripts/vm -c` lets one guest nanosecond be one instruction, so that the clock counts them.
+//! What a launch by execns(2) costs, against its rivals.
 //!
 //! In a new user namespace, execns(2) maps ids. A rival that does not starts a program that is
 //! nobody; one that does is there as well.
 
 use execns::{Namespaces, Program};
-use execns_guest::cost::now;
+use execns_guest::launch;
+use execns_guest::start::map_own_ids;
 use execns_guest::sys::{self, Spawn};
 use execns_guest::text::{at_most, table};
 use std::error::Error;
+use std::ffi::CStr;
 use std::fs;
 use std::io;
-use std::thread;
-use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -34,20 +32,11 @@ struct Bench {
     program: Program,
 }
 
-/// What a process can write itself after unshare(2): one line.
-fn map_own_ids() -> io::Result<()> {
-    use rustix::fs::{Mode, OFlags, open};
-
-    for (path, text) in [
-        (c"/proc/self/setgroups", "deny"),
-        (c"/proc/self/uid_map", "0 0 1"),
-        (c"/proc/self/gid_map", "0 0 1"),
-    ] {
-        let file = open(path, OFlags::WRONLY, Mode::empty())?;
-        rustix::io::write(&file, text.as_bytes())?;
-    }
-    Ok(())
-}
+const OWN: [&CStr; 3] = [
+    c"/proc/self/setgroups",
+    c"/proc/self/uid_map",
+    c"/proc/self/gid_map",
+];
 
 impl Bench {
     fn child(&self, way: Way) -> io::Error {
@@ -59,7 +48,7 @@ impl Bench {
                 sys::unshare(flags).and_then(|()| sys::close_from(3, own_table))
             }
             Way::RivalMapped(flags) => sys::unshare(flags)
-                .and_then(|()| map_own_ids())
+                .and_then(|()| map_own_ids(OWN))
                 .and_then(|()| sys::close_from(3, false)),
         };
 
@@ -69,28 +58,18 @@ impl Bench {
         }
     }
 
-    /// The least of some launches: what is above is timer interrupts and workers.
+    /// The instructions of a launch.
     fn launch(&self, spawn: Spawn, way: Way) -> Result<u64> {
-        const ROUNDS: usize = 25;
-        let mut least = u64::MAX;
-
-        // The first ones fill caches.
-        for round in 0..ROUNDS + 3 {
-            let start = now();
+        let costs = launch::least(&[&|| {
             let child = spawn.run(&mut || self.child(way).raw_os_error().unwrap_or(255))?;
-            let status = sys::wait(child)?;
-            let cost = now() - start;
 
-            if status != 0 {
-                return Err(format!("launch: {}", io::Error::from_raw_os_error(status)).into());
+            match sys::wait(child)? {
+                0 => Ok(()),
+                errno => Err(io::Error::from_raw_os_error(errno)),
             }
-            if round >= 3 {
-                least = least.min(cost);
-            }
-            // Namespaces are taken down by workers.
-            thread::sleep(Duration::from_millis(100));
-        }
-        Ok(least)
+        }])?;
+
+        Ok(costs[0].instructions)
     }
 }
 
