@@ -5,7 +5,9 @@
 
 use execns::{Namespaces, Program};
 use execns_guest::accounts::{CONTAINERS, Pattern};
+use execns_guest::launch;
 use execns_guest::report::Report;
+use execns_guest::start::{Starter, Way};
 use execns_guest::sys::{self, Spawn};
 use std::ffi::CString;
 use std::fs;
@@ -158,5 +160,46 @@ fn uids_of_the_benchmark_are_what_it_says() {
     for i in 0..CONTAINERS {
         assert_eq!(bucket(Pattern::Spaced.live(i)), 0);
         assert_eq!(bucket(Pattern::Spaced.absent(i)), 0);
+    }
+}
+
+#[test]
+fn ways_that_are_compared_make_the_same_container() {
+    let me = Report::of_self().unwrap();
+    let file = "/tmp/program.way";
+    let args = [REPORTER, "--report", file].map(|word| CString::new(word).unwrap());
+    let starter = Starter::new(args.to_vec());
+    let mut ways: Vec<fn(Namespaces) -> Way> = vec![Way::Clone, Way::Fork];
+
+    if execns::is_supported() {
+        ways.push(Way::Execnsat);
+    }
+    for way in ways.iter().map(|way| way(Namespaces::EVERY_KIND)) {
+        let status = starter.way(way).unwrap()().unwrap();
+        assert_eq!(status, 0, "{way:?}");
+        let report = Report::read(file).unwrap();
+        fs::remove_file(file).unwrap();
+
+        assert_eq!(report.new_namespaces(&me), 8, "{way:?}");
+        assert_eq!(report.uid_map, "0 0 1", "{way:?}");
+        assert_eq!(report.uid, "0", "{way:?}");
+        assert_eq!(report.descriptors, 3, "{way:?}");
+    }
+}
+
+#[test]
+fn system_calls_of_all_processes_are_counted() {
+    let starter = Starter::new(vec![c"/usr/bin/execns-true".into()]);
+
+    for (way, expected) in [
+        // clone, execve, exit_group, wait4
+        (Way::Vfork, 4),
+        // pipe2, clone3, 3 * (open, write, close), read, write, 3 * close, execve, exit_group, wait4
+        (Way::Clone(Namespaces::USER), 19),
+    ] {
+        let run = starter.way(way).unwrap();
+        let calls = launch::system_calls(&|| run().map(drop)).unwrap();
+
+        assert_eq!(calls, expected, "{way:?}");
     }
 }
