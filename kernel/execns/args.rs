@@ -67,7 +67,10 @@ user_struct! {
 #[derive(Default)]
 pub(crate) struct Request {
     pub(crate) flags: UnshareFlags,
-    pub(crate) at_flags: u32,
+    /// `flags` as they were given, without what is implied.
+    pub(crate) unshare_flags: usize,
+    /// What execveat(2) is to know, or `None` for execns(2).
+    pub(crate) at_flags: Option<u32>,
     /// The descriptors of the program.
     pub(crate) moves: KVec<FdMove>,
     pub(crate) identity: IdentityArgs,
@@ -106,6 +109,7 @@ impl Request {
     pub(crate) fn from_flags(unshare_flags: i32) -> Result<Self> {
         Ok(Self {
             flags: UnshareFlags::parse(unshare_flags)?,
+            unshare_flags: unshare_flags as u32 as usize,
             ..Self::default()
         })
     }
@@ -132,7 +136,8 @@ impl Request {
         }
         let request = Self {
             flags: UnshareFlags::parse_at(args.unshare_flags)?,
-            at_flags: args.at_flags,
+            unshare_flags: args.unshare_flags as usize,
+            at_flags: Some(args.at_flags),
             moves: array(args.fds, args.nr_fds, limit_nofile(), |fd: Fd| {
                 Ok(FdMove::new(fd.from, fd.to))
             })?,
@@ -171,7 +176,9 @@ impl Request {
         let has = |flag| self.flags.contains(flag);
         let empty = has(UnshareFlag::EmptyMnt);
 
-        if empty && self.at_flags & uapi::AT_EMPTY_PATH == 0
+        let by_descriptor = self.at_flags.unwrap_or(0) & uapi::AT_EMPTY_PATH != 0;
+
+        if empty && !by_descriptor
             || !self.identity.is_none() && !has(UnshareFlag::NewUser)
             || !self.time_offsets.is_empty() && !has(UnshareFlag::NewTime)
             || self.root.is_some() && (empty || !has(UnshareFlag::NewMnt))
@@ -245,7 +252,7 @@ mod tests {
         let mut request = request(UNSHARE_EMPTY_MNTNS)?;
 
         assert!(request.check().is_err());
-        request.at_flags = uapi::AT_EMPTY_PATH;
+        request.at_flags = Some(uapi::AT_EMPTY_PATH);
         assert!(request.check().is_ok());
         request.root = Some(0);
         assert!(request.check().is_err());

@@ -36,6 +36,8 @@ mod descriptors;
 mod flags;
 mod identity;
 mod plan;
+#[cfg(CONFIG_SECCOMP_FILTER)]
+mod seccomp;
 mod user_table;
 mod users;
 

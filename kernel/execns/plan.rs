@@ -58,6 +58,9 @@ struct Staged {
 
 impl Staged {
     fn stage(request: Request) -> Result<Self> {
+        #[cfg(CONFIG_SECCOMP_FILTER)]
+        crate::seccomp::check(&request)?;
+
         let flags = request.flags;
         let root = request.root.map(LocalFile::fget_raw).transpose()?;
         let descriptors = Descriptors::stage(request.moves)?;
@@ -192,7 +195,7 @@ impl Execns {
     pub(crate) fn new(request: Request) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
-                at_flags: request.at_flags,
+                at_flags: request.at_flags.unwrap_or(0),
                 state: State::Requested(request),
                 deferred_dump: None,
             },
