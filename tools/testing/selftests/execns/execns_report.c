@@ -2,8 +2,10 @@
 /*
  * execns_report FILE: write what this program sees of itself to FILE, which it
  * has to open by its path: after execns() there is no descriptor to write to.
+ * Where no path leads to it, "@N" is the descriptor N.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -86,10 +88,56 @@ static void child_namespaces(void)
 
 static void clocks(void)
 {
-	struct timespec boot;
+	struct timespec boot, monotonic;
 
 	clock_gettime(CLOCK_BOOTTIME, &boot);
-	fprintf(out, "boottime %ld\n", boot.tv_sec);
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	fprintf(out, "boottime %ld\n", (long)boot.tv_sec);
+	fprintf(out, "monotonic %ld\n", (long)monotonic.tv_sec);
+}
+
+/* What each descriptor is: its own flags, the file's, its type, device and inode. */
+static void descriptors(const char *fds)
+{
+	struct stat st;
+	char *next;
+	long fd;
+
+	for (fd = strtol(fds, &next, 10); next != fds; fd = strtol(fds, &next, 10)) {
+		fds = next;
+		if (fstat(fd, &st))
+			memset(&st, 0, sizeof(st));
+		fprintf(out, "fd/%ld %d %#o %#o %lu:%lu\n", fd, fcntl(fd, F_GETFD),
+			fcntl(fd, F_GETFL), st.st_mode & S_IFMT, (unsigned long)st.st_dev,
+			(unsigned long)st.st_ino);
+	}
+}
+
+/* Where paths start, also for a program that has no /proc. */
+static void directories(void)
+{
+	static const char *const names[] = { "/", "/..", ".", ".." };
+	struct dirent *entry;
+	struct stat st;
+	char cwd[512];
+	DIR *dir;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (stat(names[i], &st))
+			memset(&st, 0, sizeof(st));
+		fprintf(out, "dir:%s %lu:%lu\n", names[i], (unsigned long)st.st_dev,
+			(unsigned long)st.st_ino);
+	}
+	fprintf(out, "getcwd %s\n", getcwd(cwd, sizeof(cwd)) ? cwd : "(none)");
+	fprintf(out, "root_entries ");
+	dir = opendir("/");
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			fprintf(out, "%s ", entry->d_name);
+	if (dir)
+		closedir(dir);
+	fprintf(out, "\n");
 }
 
 int main(int argc, char **argv)
@@ -105,11 +153,14 @@ int main(int argc, char **argv)
 			len += snprintf(fds + len, sizeof(fds) - len, "%d ", fd);
 	if (argc < 2)
 		return 97;
-	out = fopen(argv[argc - 1], "we");
+	out = argv[argc - 1][0] == '@' ? fdopen(atoi(argv[argc - 1] + 1), "w") :
+					 fopen(argv[argc - 1], "we");
 	if (!out)
 		return 96;
 
 	fprintf(out, "fds %s\n", fds);
+	descriptors(fds);
+	directories();
 	fprintf(out, "argc %d\n", argc);
 	for (i = 0; i < argc; i++)
 		fprintf(out, "argv/%d %s\n", i, argv[i]);

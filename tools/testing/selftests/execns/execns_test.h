@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/execns.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -32,6 +33,10 @@
 
 #ifndef __NR_execns
 #define __NR_execns (__NR_open_tree_attr - 467 + 473)
+#endif
+
+#ifndef __NR_execnsat
+#define __NR_execnsat (__NR_execns + 1)
 #endif
 
 #ifndef CLONE_NEWTIME
@@ -57,6 +62,12 @@ static inline int sys_execns(int flags, const char *path, char *const *argv,
 			     char *const *envp)
 {
 	return syscall(__NR_execns, flags, path, argv, envp);
+}
+
+static inline int sys_execnsat(int dirfd, const char *path, char *const *argv,
+			       char *const *envp, const void *args, size_t size)
+{
+	return syscall(__NR_execnsat, dirfd, path, argv, envp, args, size);
 }
 
 static const struct {
@@ -116,7 +127,7 @@ static inline int write_file(const char *path, const char *text)
 struct report {
 	int exit;		/* status of the program, or EXEC_FAILED */
 	int error;		/* errno of a failed exec */
-	char text[32768];
+	char text[65536];
 };
 
 /* How to start a program. The first two can be compared. */
@@ -124,6 +135,7 @@ enum how {
 	BY_EXECNS,
 	BY_UNSHARE,		/* unshare(), id maps as execns() makes them, execve() */
 	BY_EXECVE,
+	BY_EXECNSAT,
 };
 
 struct spawn {
@@ -132,6 +144,10 @@ struct spawn {
 	const char *path;	/* default: ./execns_report */
 	int (*setup)(void *data); /* in the child, before */
 	void *data;
+	/* Of execnsat(). */
+	int dirfd;		/* default: AT_FDCWD */
+	const struct execns_args *args;
+	int report_fd;		/* where to open the report, for who cannot by its path */
 };
 
 /* The value of @key, in a buffer that the next but seven calls reuse. */
@@ -217,6 +233,8 @@ static inline void exec_argv_by(enum how how, int flags, char *const *argv)
 	case BY_EXECVE:
 		execve(argv[0], argv, environ);
 		break;
+	case BY_EXECNSAT:
+		break;
 	}
 }
 
@@ -225,7 +243,11 @@ static inline void exec_by(const struct spawn *spawn, char *out)
 	const char *path = spawn->path ?: "./execns_report";
 	char *const argv[] = { (char *)path, out, NULL };
 
-	exec_argv_by(spawn->how, spawn->flags, argv);
+	if (spawn->how == BY_EXECNSAT)
+		sys_execnsat(spawn->dirfd ?: AT_FDCWD, path, argv, environ, spawn->args,
+			     sizeof(*spawn->args));
+	else
+		exec_argv_by(spawn->how, spawn->flags, argv);
 }
 
 /* Start execns_report in a child, and read what it reports. */
@@ -247,6 +269,10 @@ static inline void spawn_report(const struct spawn *spawn, struct report *report
 	fd = open(error, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	child = fork();
 	if (!child) {
+		if (spawn->report_fd) {
+			dup2(open(out, O_WRONLY | O_CLOEXEC), spawn->report_fd);
+			snprintf(out, sizeof(out), "@%d", spawn->report_fd);
+		}
 		if (spawn->setup && spawn->setup(spawn->data))
 			_exit(98);
 		exec_by(spawn, out);
