@@ -3,12 +3,16 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // The least that can be executed, so that what is measured is exec.
-    for arg in [
-        "-nostartfiles",
-        "-nostdlib",
-        "-static",
-        "-Wl,--build-id=none",
-    ] {
-        println!("cargo::rustc-link-arg-bin=execns-true={arg}");
+    for program in ["execns-true", "execns-probe"] {
+        for arg in [
+            "-nostartfiles",
+            "-nostdlib",
+            "-static",
+            "-Wl,--build-id=none",
+            "-Wl,-z,noseparate-code",
+            "-Wl,-z,norelro",
+        ] {
+            println!("cargo::rustc-link-arg-bin={program}={arg}");
+        }
     }
 }

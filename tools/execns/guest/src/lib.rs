@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod cost;
 pub mod join;
 pub mod launch;
+pub mod probe;
 pub mod programs;
 pub mod rate;
 pub mod report;

@@ -9,6 +9,8 @@ use std::io;
 use std::mem;
 use std::ptr;
 
+pub mod at;
+
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 {
         Err(io::Error::last_os_error())

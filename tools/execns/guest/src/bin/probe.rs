@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A program that tells which descriptors it has, in few instructions.
+//!
+//! `execns-probe FILE N` looks at the numbers below N and writes what it finds to FILE, which it opens
+//! by a free number, as `execns_guest::probe` reads it. `execns-probe` alone waits for a signal, to be
+//! looked at from outside.
+
+#![no_std]
+#![no_main]
+
+use core::arch::{asm, global_asm};
+use core::mem::MaybeUninit;
+use core::panic::PanicInfo;
+
+#[cfg(target_arch = "x86_64")]
+mod number {
+    pub const WRITE: usize = 1;
+    pub const FSTAT: usize = 5;
+    pub const PAUSE: [usize; 5] = [34, 0, 0, 0, 0];
+    pub const GETPID: usize = 39;
+    pub const FCNTL: usize = 72;
+    pub const EXIT_GROUP: usize = 231;
+    pub const OPENAT: usize = 257;
+    pub const NEWFSTATAT: usize = 262;
+    pub const PRLIMIT64: usize = 302;
+}
+
+#[cfg(target_arch = "aarch64")]
+mod number {
+    pub const WRITE: usize = 64;
+    pub const FSTAT: usize = 80;
+    // ppoll(2) of nothing.
+    pub const PAUSE: [usize; 5] = [73, 0, 0, 0, 0];
+    pub const GETPID: usize = 172;
+    pub const FCNTL: usize = 25;
+    pub const EXIT_GROUP: usize = 94;
+    pub const OPENAT: usize = 56;
+    pub const NEWFSTATAT: usize = 79;
+    pub const PRLIMIT64: usize = 261;
+}
+
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".globl _start",
+    "_start:",
+    "xor ebp, ebp",
+    "mov rdi, rsp",
+    "and rsp, -16",
+    "call {main}",
+    "ud2",
+    main = sym main,
+);
+
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".globl _start",
+    "_start:",
+    "mov x29, #0",
+    "mov x30, #0",
+    "mov x0, sp",
+    "bl {main}",
+    "brk #0",
+    main = sym main,
+);
+
+/// A system call of up to four arguments.
+///
+/// # Safety
+///
+/// What it writes to has to be memory that nobody else refers to.
+unsafe fn syscall(number: usize, args: [usize; 4]) -> isize {
+    let result;
+
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: This is how the kernel is called. The rest is up to the caller.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") args[0],
+            in("rsi") args[1],
+            in("rdx") args[2],
+            in("r10") args[3],
+            out("rcx") _,
+            out("r11") _,
+            options(nostack),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: This is how the kernel is called. The rest is up to the caller.
+    unsafe {
+        asm!(
+            "svc #0",
+            in("x8") number,
+            inlateout("x0") args[0] => result,
+            in("x1") args[1],
+            in("x2") args[2],
+            in("x3") args[3],
+            options(nostack),
+        );
+    }
+    result
+}
+
+fn exit(status: usize) -> ! {
+    loop {
+        // SAFETY: Nothing is written.
+        unsafe { syscall(number::EXIT_GROUP, [status, 0, 0, 0]) };
+    }
+}
+
+const F_GETFD: usize = 1;
+const F_GETFL: usize = 3;
+const RLIMIT_NOFILE: usize = 7;
+const O_WRONLY: usize = 1;
+const AT_FDCWD: usize = -100isize as usize;
+
+/// The two words that tell of a descriptor: its number and flags, and what it is open on.
+fn look(fd: usize) -> Option<[u64; 2]> {
+    // struct stat has 128 or 144 bytes, and st_dev and st_ino at its beginning. Not initialized,
+    // since there is no memset to do it.
+    let mut stat = MaybeUninit::<[u64; 18]>::uninit();
+    let at = stat.as_mut_ptr() as usize;
+
+    // SAFETY: `stat` is large enough, and is read if it was written.
+    unsafe {
+        let flags = syscall(number::FCNTL, [fd, F_GETFD, 0, 0]);
+
+        if flags < 0 {
+            return None;
+        }
+        if syscall(number::FSTAT, [fd, at, 0, 0]) < 0 {
+            exit(201);
+        }
+        let status = syscall(number::FCNTL, [fd, F_GETFL, 0, 0]);
+        let first = (flags as u64 & 1) << 63 | (status as u64 & 0x7fff_ffff) << 32 | fd as u64;
+        let file = stat.as_ptr().cast::<u64>();
+
+        Some([first, (*file.add(1)).wrapping_add(*file << 40)])
+    }
+}
+
+/// Opens a file, of which the path is a string of C, by a number that is free.
+fn open(path: usize) -> usize {
+    let mut limit = MaybeUninit::<[u64; 2]>::uninit();
+    let at = limit.as_mut_ptr();
+
+    // SAFETY: `limit` is large enough for a struct rlimit64, and is read if it was written.
+    unsafe {
+        // There may be none below the soft limit.
+        if syscall(number::PRLIMIT64, [0, RLIMIT_NOFILE, 0, at as usize]) == 0 {
+            (*at)[0] = (*at)[1];
+            syscall(number::PRLIMIT64, [0, RLIMIT_NOFILE, at as usize, 0]);
+        }
+        let file = syscall(number::OPENAT, [AT_FDCWD, path, O_WRONLY, 0]);
+
+        usize::try_from(file).unwrap_or_else(|_| exit(202))
+    }
+}
+
+/// Writes two words, or ends the program.
+fn tell(file: usize, pair: &[u64; 2]) {
+    // SAFETY: Nothing is written to memory.
+    if unsafe { syscall(number::WRITE, [file, pair.as_ptr() as usize, 16, 0]) } != 16 {
+        exit(203);
+    }
+}
+
+/// How many descriptors there are: the size of the folder that has them.
+fn count() -> usize {
+    let mut stat = MaybeUninit::<[u64; 18]>::uninit();
+    let folder = c"/proc/self/fd".as_ptr() as usize;
+    let at = stat.as_mut_ptr() as usize;
+
+    // SAFETY: `stat` is large enough, and is read if it was written.
+    unsafe {
+        if syscall(number::NEWFSTATAT, [AT_FDCWD, folder, at, 0]) < 0 {
+            exit(204);
+        }
+        *stat.as_ptr().cast::<u64>().add(6) as usize
+    }
+}
+
+/// Looks at the numbers below `limit` until all are found, and writes to the file at `path`.
+fn report(path: usize, limit: usize) -> ! {
+    let file = open(path);
+    let mut missing = count() - 1;
+
+    for fd in (0..limit).filter(|&fd| fd != file) {
+        if missing == 0 {
+            break;
+        }
+        if let Some(pair) = look(fd) {
+            tell(file, &pair);
+            missing -= 1;
+        }
+    }
+    // SAFETY: Nothing is written.
+    let pid = unsafe { syscall(number::GETPID, [0; 4]) };
+
+    tell(file, &[u64::MAX, (missing as u64) << 32 | pid as u64]);
+    exit(0)
+}
+
+/// # Safety
+///
+/// `stack` is what the kernel has laid out for a program.
+unsafe extern "C" fn main(stack: *const usize) -> ! {
+    // SAFETY: The number of arguments is there, followed by the pointers to them.
+    let (count, args) = unsafe { (*stack, stack.add(1)) };
+
+    if count < 3 {
+        let [pause, args @ ..] = number::PAUSE;
+
+        loop {
+            // SAFETY: Nothing is written.
+            unsafe { syscall(pause, args) };
+        }
+    }
+    // SAFETY: There are at least three.
+    let (path, mut digits) = unsafe { (*args.add(1), *args.add(2) as *const u8) };
+    let mut limit = 0;
+    // SAFETY: A string ends with a null byte.
+    unsafe {
+        while *digits != 0 {
+            limit = limit * 10 + usize::from((*digits).wrapping_sub(b'0'));
+            digits = digits.add(1);
+        }
+    }
+    report(path, limit)
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    exit(205)
+}
