@@ -52,6 +52,8 @@ pub struct Args {
     pub nr_gid_map: u32,
     pub nr_time_offsets: u32,
     pub root_fd: i32,
+    pub uid: u32,
+    pub gid: u32,
     pub reserved: u32,
 }
 
@@ -61,9 +63,11 @@ pub const AT_EXECVE_CHECK: u32 = 0x1_0000;
 pub const SETGROUPS_ALLOW: u32 = 1 << 0;
 pub const SETGROUPS_DENY: u32 = 1 << 1;
 pub const ROOT_FD: u32 = 1 << 2;
+pub const SET_IDS: u32 = 1 << 3;
+pub const DROP_GROUPS: u32 = 1 << 4;
 pub const UNSHARE_EMPTY_MNTNS: u64 = 0x0010_0000;
 
-const _: () = assert!(size_of::<Args>() == 72 && size_of::<TimeOffset>() == 24);
+const _: () = assert!(size_of::<Args>() == 80 && size_of::<TimeOffset>() == 24);
 
 /// What [`Args`] points to, and the rest of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +80,8 @@ pub struct Request<'a> {
     pub gid_map: &'a [Extent],
     pub time_offsets: &'a [TimeOffset],
     pub root_fd: i32,
+    pub uid: u32,
+    pub gid: u32,
     pub reserved: u32,
 }
 
@@ -107,6 +113,8 @@ impl Request<'_> {
             nr_gid_map,
             nr_time_offsets,
             root_fd: self.root_fd,
+            uid: self.uid,
+            gid: self.gid,
             reserved: self.reserved,
         }
     }

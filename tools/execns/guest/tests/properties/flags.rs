@@ -52,7 +52,10 @@ fn kinds() -> u64 {
 }
 
 const AT: u32 = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK;
-const FLAGS: u32 = SETGROUPS_ALLOW | SETGROUPS_DENY | ROOT_FD;
+const FLAGS: u32 = OF_USER | ROOT_FD;
+
+/// Those that a new user namespace is needed for. The ids to set are zero here.
+const OF_USER: u32 = SETGROUPS_ALLOW | SETGROUPS_DENY | SET_IDS | DROP_GROUPS;
 
 /// How the program is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,7 +96,7 @@ fn model(case: &Case, is_root: bool) -> BTreeSet<i32> {
         || case.flags & !FLAGS != 0
         || case.reserved != 0
         || setgroups == SETGROUPS_ALLOW | SETGROUPS_DENY
-        || setgroups != 0 && !has(USER)
+        || case.flags & OF_USER != 0 && !has(USER)
         || empty && !at(AT_EMPTY_PATH)
         || root && (empty || !has(MOUNT))
         || !root && case.root != Root::Zero
@@ -114,6 +117,13 @@ fn model(case: &Case, is_root: bool) -> BTreeSet<i32> {
     // Groups are denied by a map that is not given and that one has no right to.
     if !is_root && setgroups == SETGROUPS_ALLOW {
         errors.insert(libc::EPERM);
+    }
+    if case.flags & DROP_GROUPS != 0 && (!is_root || setgroups == SETGROUPS_DENY) {
+        errors.insert(libc::EPERM);
+    }
+    // The root is not mapped where one may map but oneself.
+    if case.flags & SET_IDS != 0 && !is_root {
+        errors.insert(libc::EINVAL);
     }
     match case.by {
         By::Descriptor if !at(AT_EMPTY_PATH) => {
@@ -183,7 +193,7 @@ fn case() -> impl Strategy<Value = Case> {
                         case.unshare_flags |= MOUNT;
                         case.unshare_flags &= !UNSHARE_EMPTY_MNTNS;
                     }
-                    if case.flags & (SETGROUPS_ALLOW | SETGROUPS_DENY) != 0 {
+                    if case.flags & OF_USER != 0 {
                         case.unshare_flags |= USER;
                     }
                 }
