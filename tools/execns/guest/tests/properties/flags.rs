@@ -6,8 +6,8 @@ use crate::privilege::Privilege;
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
 use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, keep_out_of_the_way};
 use execns_guest::sys::at::{
-    AT_EMPTY_PATH, AT_EXECVE_CHECK, AT_SYMLINK_NOFOLLOW, ROOT_FD, Request, SETGROUPS_ALLOW,
-    SETGROUPS_DENY, Target, UNSHARE_EMPTY_MNTNS, place,
+    AT_EMPTY_PATH, AT_EXECVE_CHECK, AT_SYMLINK_NOFOLLOW, DROP_GROUPS, ROOT_FD, Request, SET_IDS,
+    SETGROUPS_ALLOW, SETGROUPS_DENY, Target, UNSHARE_EMPTY_MNTNS, place,
 };
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -102,7 +102,11 @@ fn test(case: &Case, target: &Target) -> Result<(), TestCaseError> {
         ..request
     });
 
-    prop_assert_eq!(check.err(), classic.as_ref().err().copied(), "the check, and /proc");
+    prop_assert_eq!(
+        check.err(),
+        classic.as_ref().err().copied(),
+        "the check, and /proc"
+    );
     prop_assert_eq!(before, Caller::new(&NUMBERS).map_err(fail)?);
     let started = Running::start(target, &request);
     match (&started, &classic) {
