@@ -3,6 +3,7 @@
 //! What the demonstration, the benchmarks and the tests share.
 
 pub mod accounts;
+pub mod command;
 pub mod cost;
 pub mod join;
 pub mod launch;

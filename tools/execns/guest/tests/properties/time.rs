@@ -81,9 +81,14 @@ fn classic(case: &Case, offsets: &[TimeOffset]) -> Result<Held, i32> {
 }
 
 fn test(case: &Case, target: &Target) -> Result<(), TestCaseError> {
-    // What is found before a process looks at /proc.
+    // Arguments are looked at before a namespace is made.
+    let clocks = [libc::CLOCK_MONOTONIC, libc::CLOCK_BOOTTIME];
     let malformed = case.offsets.len() > 2
-        || case.offsets.iter().any(|offset| offset.reserved != 0)
+        || case.offsets.iter().any(|offset| {
+            offset.reserved != 0
+                || !clocks.contains(&offset.clock)
+                || !(0..1_000_000_000).contains(&offset.nsec)
+        })
         || !case.time && !case.offsets.is_empty();
     let classic = if malformed {
         Err(libc::EINVAL)
