@@ -210,11 +210,15 @@ fn array<T: FromBytes, U>(
     let length = nr.checked_mul(size_of::<T>()).ok_or(EINVAL)?;
     let mut reader = UserSlice::new(UserPtr::from_addr(address), length).reader();
     let mut elements = KVec::with_capacity(nr, GFP_KERNEL)?;
+    let mut converted = KVec::with_capacity(nr, GFP_KERNEL)?;
 
     for _ in 0..nr {
-        elements.push(convert(reader.read()?)?, GFP_KERNEL)?;
+        elements.push(reader.read()?, GFP_KERNEL)?;
     }
-    Ok(elements)
+    for element in elements {
+        converted.push(convert(element)?, GFP_KERNEL)?;
+    }
+    Ok(converted)
 }
 
 /// Reads an id map, if there is one.

@@ -17,6 +17,7 @@ use crate::{
     },
     prelude::*,
     task::CurrentTask,
+    time::NSEC_PER_SEC,
     user_namespace::{
         Capability,
         UserNamespace, //
@@ -83,15 +84,20 @@ pub mod flags {
 pub struct TimeOffset(bindings::proc_timens_offset);
 
 impl TimeOffset {
-    /// `sec` may be negative, `nsec` is to be less than a second. `clock` is `CLOCK_MONOTONIC` or
-    /// `CLOCK_BOOTTIME`. What is wrong is found where it is set.
+    /// `sec` may be negative, `nsec` is from 0 to 999999999, and `clock` is `CLOCK_MONOTONIC` or
+    /// `CLOCK_BOOTTIME`. Returns `EINVAL` if they are not.
     pub fn new(clock: i32, sec: i64, nsec: i64) -> Result<Self> {
+        let known = [bindings::CLOCK_MONOTONIC, bindings::CLOCK_BOOTTIME];
+
+        if !known.contains(&(clock as u32)) || !(0..NSEC_PER_SEC).contains(&nsec) {
+            return Err(EINVAL);
+        }
         Ok(Self(bindings::proc_timens_offset {
             clockid: clock,
             val: bindings::timespec64 {
                 tv_sec: sec,
-                // A long in C, which has 32 bits on some architectures.
-                tv_nsec: nsec.try_into().map_err(|_| EINVAL)?,
+                // A long in C, which is long enough.
+                tv_nsec: nsec as c_long,
             },
         }))
     }
