@@ -60,18 +60,25 @@ static inline void bprm_set_execns(struct linux_binprm *bprm,
 #endif
 }
 
-/* What the credentials of the program derive from. */
-static inline const struct cred *bprm_base_cred(const struct linux_binprm *bprm)
+/* What the credentials of the program derive from, if it is not what is current. */
+static inline const struct cred *bprm_execns_cred(const struct linux_binprm *bprm)
 {
 	struct execns *execns = bprm_execns(bprm);
 
-	return (execns ? execns_cred(execns) : NULL) ?: current_cred();
+	return execns ? execns_cred(execns) : NULL;
+}
+
+static inline const struct cred *bprm_base_cred(const struct linux_binprm *bprm)
+{
+	return bprm_execns_cred(bprm) ?: current_cred();
 }
 
 static inline const struct cred *
 override_base_cred(const struct linux_binprm *bprm)
 {
-	return bprm_execns(bprm) ? override_creds(bprm_base_cred(bprm)) : NULL;
+	const struct cred *cred = bprm_execns_cred(bprm);
+
+	return cred ? override_creds(cred) : NULL;
 }
 
 static inline void revert_base_cred(const struct cred *cred)
@@ -83,7 +90,7 @@ static inline void revert_base_cred(const struct cred *cred)
 DEFINE_CLASS(base_cred, const struct cred *, revert_base_cred(_T),
 	     override_base_cred(bprm), const struct linux_binprm *bprm)
 
-/* For execve(2), this is no scope at all. */
+/* Where the credentials are those of the task, this is no scope at all. */
 #define scoped_with_base_cred(bprm)	\
 	scoped_class(base_cred, __UNIQUE_ID(label), bprm)
 

@@ -64,13 +64,19 @@ user_struct! {
 
 /// What is asked for. It is well-formed by itself; what depends on anything else is found when it
 /// is [staged](crate::plan::Execns::stage).
-#[derive(Default)]
 pub(crate) struct Request {
     pub(crate) flags: UnshareFlags,
     /// `flags` as they were given, without what is implied.
     pub(crate) unshare_flags: usize,
-    /// What execveat(2) is to know, or `None` for execns(2).
-    pub(crate) at_flags: Option<u32>,
+    /// `None` for execns(2), which has nothing to say there.
+    pub(crate) at: Option<KBox<AtArgs>>,
+}
+
+/// What only execnsat(2) can ask for.
+#[derive(Default)]
+pub(crate) struct AtArgs {
+    /// What execveat(2) is to know.
+    pub(crate) at_flags: u32,
     /// The descriptors of the program.
     pub(crate) moves: KVec<FdMove>,
     pub(crate) identity: IdentityArgs,
@@ -110,7 +116,7 @@ impl Request {
         Ok(Self {
             flags: UnshareFlags::parse(unshare_flags)?,
             unshare_flags: unshare_flags as u32 as usize,
-            ..Self::default()
+            at: None,
         })
     }
 
@@ -134,10 +140,9 @@ impl Request {
         {
             return Err(EINVAL);
         }
-        let request = Self {
-            flags: UnshareFlags::parse_at(args.unshare_flags)?,
-            unshare_flags: args.unshare_flags as usize,
-            at_flags: Some(args.at_flags),
+        let flags = UnshareFlags::parse_at(args.unshare_flags)?;
+        let at = AtArgs {
+            at_flags: args.at_flags,
             moves: array(args.fds, args.nr_fds, limit_nofile(), |fd: Fd| {
                 Ok(FdMove::new(fd.from, fd.to))
             })?,
@@ -167,16 +172,21 @@ impl Request {
             root: has(uapi::EXECNS_ROOT_FD).then_some(args.root_fd as u32),
         };
 
-        request.check()?;
-        Ok(request)
+        at.check(flags)?;
+        Ok(Self {
+            flags,
+            unshare_flags: args.unshare_flags as usize,
+            at: Some(KBox::new(at, GFP_KERNEL)?),
+        })
     }
+}
 
+impl AtArgs {
     /// Checks that for each thing there is the namespace that has it.
-    fn check(&self) -> Result {
-        let has = |flag| self.flags.contains(flag);
+    fn check(&self, flags: UnshareFlags) -> Result {
+        let has = |flag| flags.contains(flag);
         let empty = has(UnshareFlag::EmptyMnt);
-
-        let by_descriptor = self.at_flags.unwrap_or(0) & uapi::AT_EMPTY_PATH != 0;
+        let by_descriptor = self.at_flags & uapi::AT_EMPTY_PATH != 0;
 
         if empty && !by_descriptor
             || !self.identity.is_none() && !has(UnshareFlag::NewUser)
@@ -236,11 +246,8 @@ mod tests {
     use super::*;
     use kernel::nsproxy::flags::*;
 
-    fn request(flags: u32) -> Result<Request> {
-        Ok(Request {
-            flags: UnshareFlags::parse_at(flags.into())?,
-            ..Request::default()
-        })
+    fn check(flags: u32, args: &AtArgs) -> Result {
+        args.check(UnshareFlags::parse_at(flags.into())?)
     }
 
     #[test]
@@ -252,32 +259,30 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_mount_namespace_needs_a_descriptor() -> Result {
-        let mut request = request(UNSHARE_EMPTY_MNTNS)?;
+    fn an_empty_mount_namespace_needs_a_descriptor() {
+        let mut args = AtArgs::default();
 
-        assert!(request.check().is_err());
-        request.at_flags = Some(uapi::AT_EMPTY_PATH);
-        assert!(request.check().is_ok());
-        request.root = Some(0);
-        assert!(request.check().is_err());
-        Ok(())
+        assert!(check(UNSHARE_EMPTY_MNTNS, &args).is_err());
+        args.at_flags = uapi::AT_EMPTY_PATH;
+        assert!(check(UNSHARE_EMPTY_MNTNS, &args).is_ok());
+        args.root = Some(0);
+        assert!(check(UNSHARE_EMPTY_MNTNS, &args).is_err());
     }
 
     #[test]
-    fn what_is_set_needs_a_new_namespace() -> Result {
-        for (flags, ok) in [(CLONE_NEWUSER, true), (CLONE_NEWNS, false)] {
-            let mut request = request(flags)?;
+    fn what_is_set_needs_a_new_namespace() {
+        let mut args = AtArgs::default();
 
-            request.identity.setgroups = Some(false);
-            assert_eq!(request.check().is_ok(), ok);
-        }
-        for (flags, ok) in [(CLONE_NEWNS, true), (CLONE_NEWUSER, false)] {
-            let mut request = request(flags)?;
+        args.identity.setgroups = Some(false);
+        assert!(check(CLONE_NEWUSER, &args).is_ok());
+        assert!(check(CLONE_NEWNS, &args).is_err());
 
-            request.root = Some(3);
-            assert_eq!(request.check().is_ok(), ok);
-        }
-        Ok(())
+        let args = AtArgs {
+            root: Some(3),
+            ..AtArgs::default()
+        };
+        assert!(check(CLONE_NEWNS, &args).is_ok());
+        assert!(check(CLONE_NEWUSER, &args).is_err());
     }
 
     #[test]

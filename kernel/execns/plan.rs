@@ -62,11 +62,12 @@ impl Staged {
         crate::seccomp::check(&request)?;
 
         let flags = request.flags;
-        let root = request.root.map(LocalFile::fget_raw).transpose()?;
-        let descriptors = Descriptors::stage(request.moves)?;
+        let args = request.at.map(KBox::into_inner).unwrap_or_default();
+        let root = args.root.map(LocalFile::fget_raw).transpose()?;
+        let descriptors = Descriptors::stage(args.moves)?;
         let mut fs = Self::stage_fs(flags)?;
         let (mut cred, ids) = if flags.contains(UnshareFlag::NewUser) {
-            let Identity { cred, ids } = identity::stage(&request.identity)?;
+            let Identity { cred, ids } = identity::stage(&args.identity)?;
 
             (Some(cred), ids)
         } else {
@@ -84,8 +85,8 @@ impl Staged {
 
         match &mut nsproxy {
             None => nsproxy = NewNsproxy::pending_at_exec()?,
-            Some(new) if !request.time_offsets.is_empty() => {
-                new.set_time_offsets(&request.time_offsets)?;
+            Some(new) if !args.time_offsets.is_empty() => {
+                new.set_time_offsets(&args.time_offsets)?;
             }
             Some(_) => {}
         }
@@ -195,7 +196,7 @@ impl Execns {
     pub(crate) fn new(request: Request) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
-                at_flags: request.at_flags.unwrap_or(0),
+                at_flags: request.at.as_ref().map_or(0, |args| args.at_flags),
                 state: State::Requested(request),
                 deferred_dump: None,
             },

@@ -5,7 +5,10 @@
 //! A filter that denies unshare(2) or execve(2) is not to be got round: it is asked about each of
 //! the calls that the program would take otherwise, with the arguments that they would have.
 
-use crate::args::Request;
+use crate::args::{
+    AtArgs,
+    Request, //
+};
 use kernel::{
     nsproxy::flags::CLONE_NEWNS,
     prelude::*,
@@ -26,30 +29,32 @@ pub(crate) fn check(request: &Request) -> Result {
     if request.unshare_flags != 0 {
         permitted(Syscall::Unshare, [request.unshare_flags, 0, 0, 0, 0])?;
     }
-    check_root(request)?;
-    check_ids(request)?;
-    match request.at_flags {
+    match &request.at {
         None => permitted(Syscall::Execve, [b, c, d, 0, 0]),
-        Some(flags) => permitted(Syscall::Execveat, [a, b, c, d, flags as usize]),
+        Some(args) => {
+            check_root(args)?;
+            check_ids(args)?;
+            permitted(Syscall::Execveat, [a, b, c, d, args.at_flags as usize])
+        }
     }
 }
 
-fn check_root(request: &Request) -> Result {
+fn check_root(args: &AtArgs) -> Result {
     // The path would be an empty one. There is no address that a filter could see.
     const TREE: u32 = uapi::OPEN_TREE_NAMESPACE | uapi::AT_EMPTY_PATH | uapi::AT_RECURSIVE;
 
-    if let Some(fd) = request.root {
+    if let Some(fd) = args.root {
         permitted(Syscall::OpenTree, [fd as usize, 0, TREE as usize, 0, 0])?;
         permitted(Syscall::Setns, [fd as usize, CLONE_NEWNS as usize, 0, 0, 0])?;
     }
     Ok(())
 }
 
-fn check_ids(request: &Request) -> Result {
-    if request.identity.drop_groups {
+fn check_ids(args: &AtArgs) -> Result {
+    if args.identity.drop_groups {
         permitted(Syscall::Setgroups, [0; 5])?;
     }
-    if let Some((uid, gid)) = request.identity.ids {
+    if let Some((uid, gid)) = args.identity.ids {
         let [uid, gid] = [uid as usize, gid as usize];
 
         permitted(Syscall::Setresgid, [gid, gid, gid, 0, 0])?;
