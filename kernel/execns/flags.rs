@@ -55,7 +55,7 @@ impl UnshareFlags {
     /// Returns `EINVAL` for a bit that has no meaning. `UNSHARE_EMPTY_MNTNS` is one: no path leads
     /// to a program in an empty mount namespace.
     pub(crate) fn parse(flags: i32) -> Result<Self> {
-        let flags = Self::parse_at(flags as u32 as u64)?;
+        let flags = Self::parse_at(u64::from(flags as u32))?;
 
         if flags.contains(UnshareFlag::EmptyMnt) {
             return Err(EINVAL);
