@@ -7,7 +7,6 @@
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("execns: the numbers of system calls, and two pieces of assembly, are missing here");
 
-pub mod abi;
 pub mod child;
 pub mod environment;
 pub mod failure;

@@ -2,12 +2,12 @@
 
 //! What the options mean, each by itself.
 
-use crate::abi::{Fd, IdMap};
 use crate::grammar::{Given, Id};
 use crate::list::List;
 use crate::signal;
 use crate::uapi::*;
 use core::ffi::CStr;
+use execns_abi::{ExecnsFd, ExecnsIdMap};
 
 /// Why the command line can't be taken as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub struct Options<'a> {
     /// What the caller's ids are inside.
     pub map_user: Option<u32>,
     pub map_group: Option<u32>,
-    pub uid_map: List<'a, IdMap>,
-    pub gid_map: List<'a, IdMap>,
+    pub uid_map: List<'a, ExecnsIdMap>,
+    pub gid_map: List<'a, ExecnsIdMap>,
     pub setgroups: Option<bool>,
     pub mount_proc: Option<&'a CStr>,
     pub root: Option<&'a CStr>,
@@ -70,7 +70,7 @@ pub struct Options<'a> {
     pub propagation: Propagation,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
-    pub keep: List<'a, Fd>,
+    pub keep: List<'a, ExecnsFd>,
     pub close_stdio: bool,
 }
 
@@ -84,7 +84,11 @@ pub struct Caller {
 }
 
 impl<'a> Options<'a> {
-    pub fn new(uid_map: &'a mut [IdMap], gid_map: &'a mut [IdMap], keep: &'a mut [Fd]) -> Self {
+    pub fn new(
+        uid_map: &'a mut [ExecnsIdMap],
+        gid_map: &'a mut [ExecnsIdMap],
+        keep: &'a mut [ExecnsFd],
+    ) -> Self {
         Self {
             unshare: 0,
             fork: false,
@@ -230,15 +234,15 @@ fn three(text: &[u8], separator: u8) -> Option<[u32; 3]> {
 }
 
 /// `inner:outer:count`, or `outer,inner,count` as older versions of unshare(1) have it.
-fn range(text: &[u8]) -> Result<IdMap, Problem> {
+fn range(text: &[u8]) -> Result<ExecnsIdMap, Problem> {
     let map = if let Some([inside, outside, count]) = three(text, b':') {
-        IdMap {
+        ExecnsIdMap {
             inside,
             outside,
             count,
         }
     } else if let Some([outside, inside, count]) = three(text, b',') {
-        IdMap {
+        ExecnsIdMap {
             inside,
             outside,
             count,
@@ -255,7 +259,7 @@ fn range(text: &[u8]) -> Result<IdMap, Problem> {
 }
 
 /// `N`, or `N:M`.
-fn descriptor(text: &[u8]) -> Result<Fd, Problem> {
+fn descriptor(text: &[u8]) -> Result<ExecnsFd, Problem> {
     let mut parts = text.splitn(2, |&byte| byte == b':');
     let mut next = || {
         parts
@@ -265,5 +269,5 @@ fn descriptor(text: &[u8]) -> Result<Fd, Problem> {
     let from = next().unwrap_or(Err(Problem::NotDescriptor))?;
     let to = next().unwrap_or(Ok(from))?;
 
-    Ok(Fd { from, to })
+    Ok(ExecnsFd { from, to })
 }

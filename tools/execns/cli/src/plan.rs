@@ -2,12 +2,12 @@
 
 //! From the options to what has to be done, and where.
 
-use crate::abi::{self, Fd, IdMap, TimeOffset};
 use crate::list::List;
 use crate::options::{Caller, Options, Problem, Propagation};
 use crate::stage::Stage;
 use crate::uapi::*;
 use core::ffi::CStr;
+use execns_abi::{self as abi, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
 
 /// What execnsat(2) is called with, and what is left to do after it.
 #[derive(Debug)]
@@ -15,10 +15,10 @@ pub struct Plan<'a> {
     pub unshare: u64,
     /// EXECNS_*
     pub flags: u32,
-    pub uid_map: List<'a, IdMap>,
-    pub gid_map: List<'a, IdMap>,
-    pub fds: List<'a, Fd>,
-    pub offsets: [TimeOffset; 2],
+    pub uid_map: List<'a, ExecnsIdMap>,
+    pub gid_map: List<'a, ExecnsIdMap>,
+    pub fds: List<'a, ExecnsFd>,
+    pub offsets: [ExecnsTimeOffset; 2],
     pub nr_offsets: usize,
     /// The new mount namespace has nothing but this folder.
     pub root: Option<&'a CStr>,
@@ -66,17 +66,17 @@ impl<'a> Plan<'a> {
         }
         descriptors(&mut keep, options.close_stdio, caller)?;
 
-        let mut offsets = [TimeOffset::default(); 2];
+        let mut offsets = [ExecnsTimeOffset::default(); 2];
         let mut nr_offsets = 0;
         for (clock, sec) in [
             (CLOCK_MONOTONIC, options.monotonic),
             (CLOCK_BOOTTIME, options.boottime),
         ] {
             if let (Some(sec), Some(offset)) = (sec, offsets.get_mut(nr_offsets)) {
-                *offset = TimeOffset {
+                *offset = ExecnsTimeOffset {
                     clock,
                     sec,
-                    ..TimeOffset::default()
+                    ..ExecnsTimeOffset::default()
                 };
                 nr_offsets += 1;
             }
@@ -87,10 +87,14 @@ impl<'a> Plan<'a> {
         let whole = options.mount_proc.is_some() && has(CLONE_NEWUSER);
         let root = options.root.filter(|_| has(CLONE_NEWNS) && !whole);
         let mut flags = setgroups.map_or(0, |allow| match allow {
-            true => abi::SETGROUPS_ALLOW,
-            false => abi::SETGROUPS_DENY,
+            true => abi::EXECNS_SETGROUPS_ALLOW,
+            false => abi::EXECNS_SETGROUPS_DENY,
         });
-        flags |= if root.is_some() { abi::ROOT_FD } else { 0 };
+        flags |= if root.is_some() {
+            abi::EXECNS_ROOT_FD
+        } else {
+            0
+        };
         let mut stage = Stage {
             // A proc of the new PID namespace takes one who is in it.
             fork: options.fork || options.mount_proc.is_some() && has(CLONE_NEWPID),
@@ -116,9 +120,9 @@ impl<'a> Plan<'a> {
             ..stage.clone()
         };
         if ids && without_ids.is_empty() && (root.is_none() || stage.wd.is_none()) {
-            flags |= abi::SET_IDS;
+            flags |= abi::EXECNS_SET_IDS;
             flags |= if stage.clear_groups {
-                abi::DROP_GROUPS
+                abi::EXECNS_DROP_GROUPS
             } else {
                 0
             };
@@ -151,7 +155,11 @@ impl<'a> Plan<'a> {
 }
 
 /// Adds the standard descriptors that nothing else takes the place of.
-fn descriptors(fds: &mut List<'_, Fd>, close_stdio: bool, caller: &Caller) -> Result<(), Problem> {
+fn descriptors(
+    fds: &mut List<'_, ExecnsFd>,
+    close_stdio: bool,
+    caller: &Caller,
+) -> Result<(), Problem> {
     for (i, fd) in fds.iter().enumerate() {
         if fds.iter().take(i).any(|other| other.to == fd.to) {
             return Err(Problem::TwoDescriptors(fd.to));
@@ -159,7 +167,7 @@ fn descriptors(fds: &mut List<'_, Fd>, close_stdio: bool, caller: &Caller) -> Re
     }
     for (number, open) in (0..).zip(caller.stdio) {
         if open && !close_stdio && !fds.iter().any(|fd| fd.to == number) {
-            fds.push(Fd {
+            fds.push(ExecnsFd {
                 from: number,
                 to: number,
             })?;
@@ -169,10 +177,10 @@ fn descriptors(fds: &mut List<'_, Fd>, close_stdio: bool, caller: &Caller) -> Re
 }
 
 /// Maps one id, and takes it out of the ranges that have it on either side.
-fn map_one(map: &mut List<'_, IdMap>, inside: u32, outside: u32) -> Result<(), Problem> {
+fn map_one(map: &mut List<'_, ExecnsIdMap>, inside: u32, outside: u32) -> Result<(), Problem> {
     take_out(map, |range| inside.checked_sub(range.inside))?;
     take_out(map, |range| outside.checked_sub(range.outside))?;
-    map.push(IdMap {
+    map.push(ExecnsIdMap {
         inside,
         outside,
         count: 1,
@@ -181,10 +189,10 @@ fn map_one(map: &mut List<'_, IdMap>, inside: u32, outside: u32) -> Result<(), P
 
 /// `position` tells where in a range the id is, if it is not too far.
 fn take_out(
-    map: &mut List<'_, IdMap>,
-    position: impl Fn(&IdMap) -> Option<u32>,
+    map: &mut List<'_, ExecnsIdMap>,
+    position: impl Fn(&ExecnsIdMap) -> Option<u32>,
 ) -> Result<(), Problem> {
-    let has = |range: &IdMap| position(range).filter(|&at| at < range.count);
+    let has = |range: &ExecnsIdMap| position(range).filter(|&at| at < range.count);
 
     while let Some(index) = map.iter().position(|range| has(range).is_some()) {
         let Some(range) = map.swap_remove(index) else {
@@ -194,11 +202,11 @@ fn take_out(
         let after = at + 1;
 
         if at > 0 {
-            map.push(IdMap { count: at, ..range })?;
+            map.push(ExecnsIdMap { count: at, ..range })?;
         }
         if after < range.count {
             // What is too large is refused by the kernel, which says so.
-            map.push(IdMap {
+            map.push(ExecnsIdMap {
                 inside: range.inside.wrapping_add(after),
                 outside: range.outside.wrapping_add(after),
                 count: range.count - after,

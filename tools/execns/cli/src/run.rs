@@ -2,7 +2,6 @@
 
 //! Does what a plan says.
 
-use crate::abi::{Args, array};
 use crate::environment::Environment;
 use crate::plan::Plan;
 use crate::stage::{ARGS, NAME};
@@ -10,6 +9,7 @@ use crate::sys::{self, Errno};
 use crate::uapi::*;
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
+use execns_abi::{ExecnsArgs, array};
 
 /// What has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,14 +89,14 @@ pub unsafe fn search_and_execute<'a>(
 }
 
 impl<'a> Plan<'a> {
-    fn args(&self, at_flags: u32, root_fd: c_int) -> Args {
+    fn args(&self, at_flags: u32, root_fd: c_int) -> ExecnsArgs {
         let (fds, nr_fds) = array(&self.fds);
         let (uid_map, nr_uid_map) = array(&self.uid_map);
         let (gid_map, nr_gid_map) = array(&self.gid_map);
         let offsets = self.offsets.get(..self.nr_offsets).unwrap_or(&[]);
         let (time_offsets, nr_time_offsets) = array(offsets);
 
-        Args {
+        ExecnsArgs {
             unshare_flags: self.unshare,
             at_flags,
             flags: self.flags,
@@ -172,7 +172,7 @@ impl<'a> Plan<'a> {
     fn execute_stage(
         &self,
         program: &Program<'a>,
-        args: &Args,
+        args: &ExecnsArgs,
         argv: &[*const c_char],
     ) -> Result<(), Failure<'a>> {
         let failed = |step| move |errno| Failure { step, errno };
@@ -184,7 +184,7 @@ impl<'a> Plan<'a> {
             None => {
                 let itself = sys::open(c"/proc/self/exe", O_PATH | O_CLOEXEC)
                     .map_err(failed(Step::Itself))?;
-                let args = Args {
+                let args = ExecnsArgs {
                     at_flags: args.at_flags | AT_EMPTY_PATH,
                     ..*args
                 };
@@ -199,7 +199,7 @@ impl<'a> Plan<'a> {
     fn execute_program(
         &self,
         program: &Program<'a>,
-        args: &Args,
+        args: &ExecnsArgs,
         room: &mut [*const c_char],
     ) -> Result<(), Failure<'a>> {
         let envp = program.environment.list();

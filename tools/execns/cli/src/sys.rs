@@ -7,6 +7,7 @@ use crate::uapi::{self, nr};
 use core::arch::asm;
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
+use execns_abi::{ExecnsArgs, SYS_EXECNSAT};
 
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +56,6 @@ impl Errno {
 }
 
 pub type Result<T> = core::result::Result<T, Errno>;
-
-const EXECNSAT: usize = 474;
 
 /// # Safety
 ///
@@ -140,7 +139,7 @@ pub unsafe fn execnsat(
     path: &CStr,
     argv: Strings,
     envp: Strings,
-    args: &crate::abi::Args,
+    args: &ExecnsArgs,
 ) -> Result<usize> {
     let list = [
         dir as usize,
@@ -148,11 +147,11 @@ pub unsafe fn execnsat(
         argv as usize,
         envp as usize,
         ptr::from_ref(args) as usize,
-        size_of::<crate::abi::Args>(),
+        size_of::<ExecnsArgs>(),
     ];
 
     // SAFETY: The caller vouches for the pointers.
-    unsafe { call(EXECNSAT, list) }
+    unsafe { call(SYS_EXECNSAT as usize, list) }
 }
 
 pub fn open(path: &CStr, flags: c_int) -> Result<c_int> {

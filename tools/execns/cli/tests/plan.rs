@@ -2,7 +2,7 @@
 
 //! From a command line to the plan.
 
-use execns_cli::abi::{self, Fd, IdMap};
+use execns_abi::{self as abi, ExecnsFd, ExecnsIdMap};
 use execns_cli::grammar::Words;
 use execns_cli::options::{Caller, Options, Problem, Propagation};
 use execns_cli::plan::Plan;
@@ -21,8 +21,8 @@ fn with<T>(caller: Caller, line: &str, look: impl FnOnce(Result<Plan<'_>, Proble
         .split_whitespace()
         .map(|word| CString::new(word).unwrap())
         .collect();
-    let (mut uids, mut gids) = ([IdMap::default(); 8], [IdMap::default(); 8]);
-    let mut fds = [Fd::default(); 8];
+    let (mut uids, mut gids) = ([ExecnsIdMap::default(); 8], [ExecnsIdMap::default(); 8]);
+    let mut fds = [ExecnsFd::default(); 8];
     let mut options = Options::new(&mut uids, &mut gids, &mut fds);
 
     for given in Words::new(words.iter().map(CString::as_c_str)) {
@@ -41,15 +41,15 @@ fn problem(line: &str) -> Option<Problem> {
     with(CALLER, line, |plan| plan.err())
 }
 
-fn range(inside: u32, outside: u32, count: u32) -> IdMap {
-    IdMap {
+fn range(inside: u32, outside: u32, count: u32) -> ExecnsIdMap {
+    ExecnsIdMap {
         inside,
         outside,
         count,
     }
 }
 
-fn sorted(ranges: &[IdMap]) -> Vec<IdMap> {
+fn sorted(ranges: &[ExecnsIdMap]) -> Vec<ExecnsIdMap> {
     let mut ranges = ranges.to_vec();
 
     ranges.sort_by_key(|range| range.inside);
@@ -84,14 +84,14 @@ fn maps_are_of_the_caller() {
     plan("-r", |plan| {
         assert_eq!(*plan.uid_map, [range(0, 1000, 1)]);
         assert_eq!(*plan.gid_map, [range(0, 100, 1)]);
-        assert_eq!(plan.flags, abi::SETGROUPS_DENY);
+        assert_eq!(plan.flags, abi::EXECNS_SETGROUPS_DENY);
     });
     plan("-r -c", |plan| {
         assert_eq!(*plan.uid_map, [range(1000, 1000, 1)])
     });
     plan("-r --map-groups 0:0:5 --setgroups allow", |plan| {
         assert_eq!(sorted(&plan.gid_map), [range(0, 100, 1), range(1, 1, 4)]);
-        assert_eq!(plan.flags, abi::SETGROUPS_ALLOW);
+        assert_eq!(plan.flags, abi::EXECNS_SETGROUPS_ALLOW);
     });
 }
 
@@ -126,14 +126,14 @@ fn descriptors_take_the_place_of_standard_ones() {
         assert_eq!(fds, [(0, 0), (2, 2), (5, 1), (7, 7)]);
     });
     plan("--close-stdio --keep-fd 2", |plan| {
-        assert_eq!(*plan.fds, [Fd { from: 2, to: 2 }]);
+        assert_eq!(*plan.fds, [ExecnsFd { from: 2, to: 2 }]);
     });
     let caller = Caller {
         stdio: [false, true, false],
         ..CALLER
     };
     with(caller, "", |plan| {
-        assert_eq!(*plan.unwrap().fds, [Fd { from: 1, to: 1 }])
+        assert_eq!(*plan.unwrap().fds, [ExecnsFd { from: 1, to: 1 }])
     });
 }
 
@@ -162,11 +162,11 @@ fn a_stage_does_what_can_not_be_done_outside() {
 #[test]
 fn ids_are_set_once_those_before_are_not_needed() {
     plan("-r -S 3", |plan| {
-        assert_eq!(plan.flags, abi::SETGROUPS_DENY | abi::SET_IDS);
+        assert_eq!(plan.flags, abi::EXECNS_SETGROUPS_DENY | abi::EXECNS_SET_IDS);
         assert_eq!((plan.uid, plan.gid), (3, abi::SAME_ID));
     });
     plan("-U -G 3", |plan| {
-        assert_eq!(plan.flags, abi::SET_IDS | abi::DROP_GROUPS)
+        assert_eq!(plan.flags, abi::EXECNS_SET_IDS | abi::EXECNS_DROP_GROUPS)
     });
     plan("-U -S 3 -G 4 -f", |plan| {
         let stage = plan.stage.unwrap();
@@ -184,7 +184,7 @@ fn roots_are_mounts_where_they_can_be() {
 
     plan("-rm -R /srv", |plan| {
         assert_eq!((plan.root, plan.stage.unwrap().root), (root, None));
-        assert_ne!(plan.flags & abi::ROOT_FD, 0);
+        assert_ne!(plan.flags & abi::EXECNS_ROOT_FD, 0);
     });
     for line in ["-r -R /srv", "-rp --mount-proc -R /srv"] {
         plan(line, |plan| {
@@ -193,7 +193,7 @@ fn roots_are_mounts_where_they_can_be() {
                 (None, root),
                 "{line}"
             );
-            assert_eq!(plan.flags & abi::ROOT_FD, 0, "{line}");
+            assert_eq!(plan.flags & abi::EXECNS_ROOT_FD, 0, "{line}");
         });
     }
 }

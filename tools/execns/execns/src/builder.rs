@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::map::{Clock, IdMap, Setgroups};
 use crate::namespaces::Namespaces;
-use crate::uapi::{self, ExecnsIdMap, ExecnsTimeOffset};
+use execns_abi::{self as abi, ExecnsIdMap, ExecnsTimeOffset};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
@@ -118,7 +118,7 @@ impl<'fd> Execns<'fd> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn from_fd(fd: impl Into<Descriptor<'fd>>) -> Self {
-        Self::of(Some(fd.into()), OsStr::new(""), uapi::AT_EMPTY_PATH)
+        Self::of(Some(fd.into()), OsStr::new(""), abi::AT_EMPTY_PATH)
     }
 
     /// Adds an argument.
@@ -284,7 +284,7 @@ impl<'fd> Execns<'fd> {
 
     /// Refuses a program that is a symbolic link.
     pub fn nofollow(&mut self) -> &mut Self {
-        self.at_flags |= uapi::AT_SYMLINK_NOFOLLOW;
+        self.at_flags |= abi::AT_SYMLINK_NOFOLLOW;
         self
     }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::namespaces::Namespaces;
 use crate::sys::{self, Refused, Strings};
 use crate::trace;
-use crate::uapi::{self, ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
+use execns_abi::{self as abi, ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
 use std::ffi::CString;
 use std::io;
 use std::marker::PhantomData;
@@ -36,20 +36,10 @@ pub(crate) struct Call {
 impl Call {
     /// `struct execns_args`, with more of `at_flags`.
     pub fn args(&self, at_flags: u32) -> ExecnsArgs {
-        /// An array is not given by a null pointer and no elements.
-        fn array<T>(elements: &[T]) -> (u64, u32) {
-            match elements {
-                [] => (0, 0),
-                _ => (
-                    elements.as_ptr().expose_provenance() as u64,
-                    u32::try_from(elements.len()).unwrap_or(u32::MAX),
-                ),
-            }
-        }
-        let (fds, nr_fds) = array(&self.fds);
-        let (uid_map, nr_uid_map) = array(&self.uid_map);
-        let (gid_map, nr_gid_map) = array(&self.gid_map);
-        let (time_offsets, nr_time_offsets) = array(&self.time_offsets);
+        let (fds, nr_fds) = abi::array(&self.fds);
+        let (uid_map, nr_uid_map) = abi::array(&self.uid_map);
+        let (gid_map, nr_gid_map) = abi::array(&self.gid_map);
+        let (time_offsets, nr_time_offsets) = abi::array(&self.time_offsets);
 
         ExecnsArgs {
             unshare_flags: self.namespaces.bits(),
@@ -106,8 +96,8 @@ impl Prepared<'_> {
 
     /// As [`Execns::check`](crate::Execns::check).
     pub fn check(&self) -> Result<(), Error> {
-        sys::execnsat(&self.call, uapi::AT_EXECVE_CHECK)
-            .map_err(|error| diagnose::exec(&self.call, uapi::AT_EXECVE_CHECK, error))
+        sys::execnsat(&self.call, abi::AT_EXECVE_CHECK)
+            .map_err(|error| diagnose::exec(&self.call, abi::AT_EXECVE_CHECK, error))
     }
 
     /// As [`Execns::spawn`](crate::Execns::spawn).

@@ -12,8 +12,8 @@ use crate::map::Ids;
 use crate::namespaces::Namespaces;
 use crate::sys;
 use crate::trace;
-use crate::uapi::{self, ExecnsIdMap};
 use crate::verify;
+use execns_abi::{self as abi, ExecnsIdMap};
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 use std::ffi::OsStr;
@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub(crate) fn exec(call: &Call, at_flags: u32, source: io::Error) -> Error {
     let errno = source.raw_os_error().unwrap_or(0);
     let kind = kind(call, errno, &|call| {
-        let error = sys::execnsat(call, uapi::AT_EXECVE_CHECK).err()?;
+        let error = sys::execnsat(call, abi::AT_EXECVE_CHECK).err()?;
 
         error.raw_os_error()
     });
@@ -61,7 +61,7 @@ fn kind(call: &Call, errno: i32, check: Check<'_>) -> ErrorKind {
             .or_else(|| refused_namespaces(call, errno, check))
             .or_else(|| unmapped_id(call, errno, check))
             .or_else(|| refused_root(call, errno, check)),
-        libc::EAGAIN if call.flags & uapi::SET_IDS != 0 => Some(ErrorKind::TooManyProcesses),
+        libc::EAGAIN if call.flags & abi::EXECNS_SET_IDS != 0 => Some(ErrorKind::TooManyProcesses),
         libc::ERANGE => bad_time_offset(call, errno, check),
         libc::EPERM => not_permitted(call, errno, check),
         libc::ENOSPC => Some(ErrorKind::LimitReached {
@@ -83,14 +83,15 @@ fn kind(call: &Call, errno: i32, check: Check<'_>) -> ErrorKind {
 
 fn program(call: &Call, errno: i32) -> ErrorKind {
     let by_descriptor = call.path.is_empty();
-    let rooted = call.namespaces.contains(Namespaces::MOUNT) && call.flags & uapi::ROOT_FD != 0;
+    let rooted =
+        call.namespaces.contains(Namespaces::MOUNT) && call.flags & abi::EXECNS_ROOT_FD != 0;
     let hint = match errno {
         libc::ENOENT if by_descriptor => {
             Some("the interpreter of a script needs its descriptor, kept at the same number")
         }
         libc::ENOENT if rooted => Some("it is looked up in the root that was given"),
         libc::ENOENT if !call.path.to_bytes().contains(&b'/') => Some("PATH is not searched"),
-        libc::ELOOP if call.at_flags & uapi::AT_SYMLINK_NOFOLLOW != 0 => {
+        libc::ELOOP if call.at_flags & abi::AT_SYMLINK_NOFOLLOW != 0 => {
             Some("no symbolic link is followed, and no magic link such as /proc/self/fd/3")
         }
         libc::ELOOP => Some("no magic link such as /proc/self/fd/3 is followed"),
@@ -149,13 +150,13 @@ fn refused_namespaces(call: &Call, errno: i32, check: Check<'_>) -> Option<Error
 /// The id that is refused when the other stays.
 fn unmapped_id(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
     let ids = [
-        (Ids::Uid, call.uid, uapi::SAME_ID, call.uid),
-        (Ids::Gid, uapi::SAME_ID, call.gid, call.gid),
+        (Ids::Uid, call.uid, abi::SAME_ID, call.uid),
+        (Ids::Gid, abi::SAME_ID, call.gid, call.gid),
     ];
     let (which, .., id) = ids.into_iter().find(|&(_, uid, gid, _)| {
         let step = Call {
             namespaces: call.namespaces & Namespaces::USER,
-            flags: call.flags & !(uapi::ROOT_FD | uapi::DROP_GROUPS),
+            flags: call.flags & !(abi::EXECNS_ROOT_FD | abi::EXECNS_DROP_GROUPS),
             uid_map: call.uid_map.clone(),
             gid_map: call.gid_map.clone(),
             uid,
@@ -163,7 +164,7 @@ fn unmapped_id(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
             ..bare(call)
         };
 
-        step.flags & uapi::SET_IDS != 0 && check(&step) == Some(errno)
+        step.flags & abi::EXECNS_SET_IDS != 0 && check(&step) == Some(errno)
     })?;
 
     Some(ErrorKind::IdNotMapped { which, id })
@@ -172,7 +173,7 @@ fn unmapped_id(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
 fn refused_root(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind> {
     let step = Call {
         namespaces: call.namespaces & (Namespaces::USER | Namespaces::MOUNT),
-        flags: call.flags & uapi::ROOT_FD,
+        flags: call.flags & abi::EXECNS_ROOT_FD,
         root_fd: call.root_fd,
         ..bare(call)
     };
@@ -215,7 +216,7 @@ fn not_permitted(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind>
         return not_permitted(Argument::Namespaces, namespaces_hint(call));
     }
     step.root_fd = call.root_fd;
-    step.flags = call.flags & uapi::ROOT_FD;
+    step.flags = call.flags & abi::EXECNS_ROOT_FD;
     if refused(&step) {
         return not_permitted(Argument::Root, "its mounts may not be copied");
     }
@@ -223,12 +224,12 @@ fn not_permitted(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind>
     if refused(&step) {
         return Some(map(&step, Ids::Uid, errno, check));
     }
-    let later = uapi::SET_IDS | uapi::DROP_GROUPS;
+    let later = abi::EXECNS_SET_IDS | abi::EXECNS_DROP_GROUPS;
     step.flags = call.flags & !later;
     step.gid_map.clone_from(&call.gid_map);
     if refused(&step) {
         let denied = Call {
-            flags: step.flags & uapi::ROOT_FD | uapi::SETGROUPS_DENY,
+            flags: step.flags & abi::EXECNS_ROOT_FD | abi::EXECNS_SETGROUPS_DENY,
             ..step.clone()
         };
 
@@ -240,7 +241,7 @@ fn not_permitted(call: &Call, errno: i32, check: Check<'_>) -> Option<ErrorKind>
             true => Some(map(&step, Ids::Gid, errno, check)),
         };
     }
-    step.flags = call.flags & !uapi::SET_IDS;
+    step.flags = call.flags & !abi::EXECNS_SET_IDS;
     if refused(&step) {
         return not_permitted(
             Argument::DropGroups,

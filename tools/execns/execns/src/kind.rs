@@ -2,7 +2,7 @@
 
 //! What can be wrong with a call.
 
-use crate::map::Ids;
+use crate::map::{IdMap, Ids};
 use crate::namespaces::Namespaces;
 use std::fmt;
 use std::os::fd::RawFd;
@@ -79,7 +79,7 @@ pub enum MapFault {
 impl fmt::Display for MapFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooManyLines => f.write_str("there are more than 340 lines"),
+            Self::TooManyLines => write!(f, "there are more than {} lines", IdMap::MAX_LINES),
             Self::Empty => f.write_str("it maps no id"),
             Self::Overflow => f.write_str("it goes beyond the last id"),
             Self::Overlap { with } => write!(f, "it overlaps line {}", with + 1),

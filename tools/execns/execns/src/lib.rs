@@ -98,7 +98,6 @@ mod program;
 #[allow(unsafe_code)]
 mod sys;
 mod trace;
-mod uapi;
 mod verify;
 
 pub use builder::Execns;
@@ -106,11 +105,11 @@ pub use call::Prepared;
 pub use child::Child;
 pub use descriptor::Descriptor;
 pub use error::Error;
+pub use execns_abi::{SYS_EXECNS, SYS_EXECNSAT};
 pub use kind::{Argument, ErrorKind, MapFault};
 pub use map::{Clock, IdMap, Ids, Setgroups};
 pub use namespaces::{Namespaces, ParseError};
 pub use program::Program;
-pub use uapi::{SYS_EXECNS, SYS_EXECNSAT};
 
 /// Whether the kernel has execnsat(2). This has no side effect.
 ///

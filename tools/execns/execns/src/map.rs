@@ -29,7 +29,7 @@ pub struct IdMap {
 
 impl IdMap {
     /// As many lines as a map may have.
-    pub const MAX_LINES: usize = 340;
+    pub const MAX_LINES: usize = execns_abi::MAX_EXTENTS;
 }
 
 impl FromStr for IdMap {

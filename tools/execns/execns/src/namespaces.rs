@@ -43,7 +43,7 @@ bitflags::bitflags! {
         const SYSVSEM = 0x0004_0000;
         /// A mount namespace without a mount (execnsat(2) only). The program has to be given by
         /// descriptor, as there is no path to it.
-        const EMPTY_MOUNT = 0x0010_0000;
+        const EMPTY_MOUNT = execns_abi::UNSHARE_EMPTY_MNTNS;
 
         // Bits that the kernel may come to know.
         const _ = !0;

@@ -3,7 +3,7 @@
 //! The system calls: the only unsafe code of this crate.
 
 use crate::call::Call;
-use crate::uapi::{ARGS_SIZE, ExecnsArgs, SYS_EXECNS, SYS_EXECNSAT};
+use execns_abi::{EXECNS_ARGS_SIZE_VER0, ExecnsArgs, SYS_EXECNS, SYS_EXECNSAT};
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::mem::{offset_of, size_of};
@@ -86,7 +86,7 @@ pub(crate) fn execnsat(call: &Call, at_flags: u32) -> io::Result<()> {
             call.argv.as_ptr(),
             call.envp.as_ptr(),
             &raw const args,
-            ARGS_SIZE,
+            EXECNS_ARGS_SIZE_VER0,
         )
     };
 
@@ -141,7 +141,7 @@ pub(crate) fn spawn(call: &Call, cgroup: Option<RawFd>) -> Result<(i32, OwnedFd)
         argv: call.argv.as_ptr(),
         envp: call.envp.as_ptr(),
         args: &raw const args,
-        size: ARGS_SIZE,
+        size: EXECNS_ARGS_SIZE_VER0,
         result: 0,
     };
     // The table of descriptors is shared until execnsat(2) leaves it: to copy one of 100,000 takes

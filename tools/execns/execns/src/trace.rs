@@ -3,7 +3,7 @@
 //! Writes calls and errors as strace(1) does. What is zero in the structure is left out.
 
 use crate::call::Call;
-use crate::uapi::{self, ARGS_SIZE};
+use execns_abi::{self as abi, EXECNS_ARGS_SIZE_VER0};
 use std::os::fd::RawFd;
 
 /// As many elements of an array as strace(1) writes.
@@ -82,9 +82,9 @@ pub(crate) fn call(call: &Call, at_flags: u32) -> String {
         bits(
             at_flags,
             &[
-                (uapi::AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"),
-                (uapi::AT_EMPTY_PATH, "AT_EMPTY_PATH"),
-                (uapi::AT_EXECVE_CHECK, "AT_EXECVE_CHECK"),
+                (abi::AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"),
+                (abi::AT_EMPTY_PATH, "AT_EMPTY_PATH"),
+                (abi::AT_EXECVE_CHECK, "AT_EXECVE_CHECK"),
             ],
         ),
     );
@@ -94,11 +94,11 @@ pub(crate) fn call(call: &Call, at_flags: u32) -> String {
         bits(
             call.flags,
             &[
-                (uapi::SETGROUPS_ALLOW, "EXECNS_SETGROUPS_ALLOW"),
-                (uapi::SETGROUPS_DENY, "EXECNS_SETGROUPS_DENY"),
-                (uapi::ROOT_FD, "EXECNS_ROOT_FD"),
-                (uapi::SET_IDS, "EXECNS_SET_IDS"),
-                (uapi::DROP_GROUPS, "EXECNS_DROP_GROUPS"),
+                (abi::EXECNS_SETGROUPS_ALLOW, "EXECNS_SETGROUPS_ALLOW"),
+                (abi::EXECNS_SETGROUPS_DENY, "EXECNS_SETGROUPS_DENY"),
+                (abi::EXECNS_ROOT_FD, "EXECNS_ROOT_FD"),
+                (abi::EXECNS_SET_IDS, "EXECNS_SET_IDS"),
+                (abi::EXECNS_DROP_GROUPS, "EXECNS_DROP_GROUPS"),
             ],
         ),
     );
@@ -132,14 +132,14 @@ pub(crate) fn call(call: &Call, at_flags: u32) -> String {
     );
     member(
         "root_fd",
-        call.flags & uapi::ROOT_FD != 0,
+        call.flags & abi::EXECNS_ROOT_FD != 0,
         call.root_fd.to_string(),
     );
     for (name, id) in [("uid", call.uid), ("gid", call.gid)] {
         member(
             name,
-            call.flags & uapi::SET_IDS != 0,
-            if id == uapi::SAME_ID {
+            call.flags & abi::EXECNS_SET_IDS != 0,
+            if id == abi::SAME_ID {
                 "-1".into()
             } else {
                 id.to_string()
@@ -147,7 +147,7 @@ pub(crate) fn call(call: &Call, at_flags: u32) -> String {
         );
     }
     format!(
-        "execnsat({dirfd}, {}, {}, {:p} /* {env} var{} */, {{{}}}, {ARGS_SIZE})",
+        "execnsat({dirfd}, {}, {}, {:p} /* {env} var{} */, {{{}}}, {EXECNS_ARGS_SIZE_VER0})",
         quote(call.path.to_bytes()),
         array(call.argv.as_slice(), |arg| quote(arg.to_bytes())),
         call.envp.as_ptr(),
@@ -255,7 +255,7 @@ mod tests {
     fn a_check_is_told() {
         let mut program = Execns::new("/bin/sh");
         program.nofollow();
-        let call = super::call(&program.prepare().unwrap().call, uapi::AT_EXECVE_CHECK);
+        let call = super::call(&program.prepare().unwrap().call, abi::AT_EXECVE_CHECK);
 
         assert!(call.contains("at_flags=AT_SYMLINK_NOFOLLOW|AT_EXECVE_CHECK"));
     }

@@ -7,7 +7,7 @@ use crate::kind::{Argument, ErrorKind, MapFault};
 use crate::map::{IdMap, Ids};
 use crate::namespaces::Namespaces;
 use crate::sys;
-use crate::uapi::{self, ExecnsIdMap};
+use execns_abi::{self as abi, ExecnsIdMap};
 use std::collections::HashSet;
 use std::os::fd::RawFd;
 
@@ -34,7 +34,7 @@ pub(crate) fn descriptors(call: &Call, limit: u64) -> Option<ErrorKind> {
             limit,
         })
     };
-    let rooted = call.flags & uapi::ROOT_FD != 0;
+    let rooted = call.flags & abi::EXECNS_ROOT_FD != 0;
 
     (rooted.then(|| bad(call.root_fd, Argument::Root)).flatten())
         .or_else(target)
@@ -44,7 +44,7 @@ pub(crate) fn descriptors(call: &Call, limit: u64) -> Option<ErrorKind> {
 
 /// What is ENOTDIR.
 pub(crate) fn directories(call: &Call) -> Option<ErrorKind> {
-    let rooted = call.flags & uapi::ROOT_FD != 0;
+    let rooted = call.flags & abi::EXECNS_ROOT_FD != 0;
     let at = uses_dirfd(call) && !call.path.is_empty();
 
     [
@@ -83,9 +83,9 @@ fn duplicate(call: &Call) -> Option<ErrorKind> {
 }
 
 fn missing_namespace(call: &Call) -> Option<ErrorKind> {
-    let setgroups = call.flags & (uapi::SETGROUPS_ALLOW | uapi::SETGROUPS_DENY) != 0;
-    let root = call.flags & uapi::ROOT_FD != 0;
-    let given = |id| call.flags & uapi::SET_IDS != 0 && id != uapi::SAME_ID;
+    let setgroups = call.flags & (abi::EXECNS_SETGROUPS_ALLOW | abi::EXECNS_SETGROUPS_DENY) != 0;
+    let root = call.flags & abi::EXECNS_ROOT_FD != 0;
+    let given = |id| call.flags & abi::EXECNS_SET_IDS != 0 && id != abi::SAME_ID;
     let empty_mount = call.namespaces.contains(Namespaces::EMPTY_MOUNT);
 
     [
@@ -103,7 +103,7 @@ fn missing_namespace(call: &Call) -> Option<ErrorKind> {
         (given(call.uid), Argument::Id(Ids::Uid), Namespaces::USER),
         (given(call.gid), Argument::Id(Ids::Gid), Namespaces::USER),
         (
-            call.flags & uapi::DROP_GROUPS != 0,
+            call.flags & abi::EXECNS_DROP_GROUPS != 0,
             Argument::DropGroups,
             Namespaces::USER,
         ),
@@ -125,9 +125,9 @@ fn missing_namespace(call: &Call) -> Option<ErrorKind> {
 fn contradiction(call: &Call) -> Option<ErrorKind> {
     if !call.namespaces.contains(Namespaces::EMPTY_MOUNT) {
         None
-    } else if call.flags & uapi::ROOT_FD != 0 {
+    } else if call.flags & abi::EXECNS_ROOT_FD != 0 {
         Some(ErrorKind::RootOfEmptyMount)
-    } else if call.at_flags & uapi::AT_EMPTY_PATH == 0 {
+    } else if call.at_flags & abi::AT_EMPTY_PATH == 0 {
         Some(ErrorKind::NeedsProgramDescriptor)
     } else {
         None

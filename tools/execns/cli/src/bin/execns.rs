@@ -12,7 +12,7 @@ use core::arch::global_asm;
 use core::ffi::{CStr, c_char};
 use core::panic::PanicInfo;
 use core::ptr;
-use execns_cli::abi::{Fd, IdMap};
+use execns_abi::{ExecnsFd, ExecnsIdMap};
 use execns_cli::environment::Environment;
 use execns_cli::grammar::Words;
 use execns_cli::options::{Caller, Options};
@@ -182,8 +182,11 @@ fn launch(args: &[*const c_char], environment: Environment<'_>) -> Result<(), St
         egid: sys::egid(),
         stdio: [0, 1, 2].map(sys::is_open),
     };
-    let (mut uids, mut gids) = ([IdMap::default(); RANGES], [IdMap::default(); RANGES]);
-    let mut fds = [Fd::default(); FDS];
+    let (mut uids, mut gids) = (
+        [ExecnsIdMap::default(); RANGES],
+        [ExecnsIdMap::default(); RANGES],
+    );
+    let mut fds = [ExecnsFd::default(); FDS];
     let mut options = Options::new(&mut uids, &mut gids, &mut fds);
     let mut words = Words::new(words);
     for given in &mut words {

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::kind::Argument;
 use crate::map::Setgroups;
 use crate::sys::Strings;
-use crate::uapi::{self, ExecnsFd};
+use execns_abi::{self as abi, ExecnsFd};
 use std::ffi::{CString, OsStr};
 use std::marker::PhantomData;
 use std::os::fd::AsRawFd;
@@ -28,7 +28,7 @@ impl Execns<'_> {
         let dirfd = self.dir.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
         let arg0 = match &self.arg0 {
             Some(arg) => arg.clone(),
-            None if self.path.is_empty() && self.at_flags & uapi::AT_EMPTY_PATH != 0 => {
+            None if self.path.is_empty() && self.at_flags & abi::AT_EMPTY_PATH != 0 => {
                 format!("/dev/fd/{dirfd}").into()
             }
             None => self.path.clone(),
@@ -45,7 +45,7 @@ impl Execns<'_> {
             .collect::<Result<_, _>>()?;
         let set_ids = self.uid.is_some() || self.gid.is_some();
         let id = |id: Option<u32>| match set_ids {
-            true => id.unwrap_or(uapi::SAME_ID),
+            true => id.unwrap_or(abi::SAME_ID),
             false => 0,
         };
 
@@ -81,14 +81,17 @@ impl Execns<'_> {
     fn flags(&self) -> u32 {
         let setgroups = match self.setgroups {
             None => 0,
-            Some(Setgroups::Allow) => uapi::SETGROUPS_ALLOW,
-            Some(Setgroups::Deny) => uapi::SETGROUPS_DENY,
+            Some(Setgroups::Allow) => abi::EXECNS_SETGROUPS_ALLOW,
+            Some(Setgroups::Deny) => abi::EXECNS_SETGROUPS_DENY,
         };
 
         [
-            (self.root.is_some(), uapi::ROOT_FD),
-            (self.uid.is_some() || self.gid.is_some(), uapi::SET_IDS),
-            (self.drop_groups, uapi::DROP_GROUPS),
+            (self.root.is_some(), abi::EXECNS_ROOT_FD),
+            (
+                self.uid.is_some() || self.gid.is_some(),
+                abi::EXECNS_SET_IDS,
+            ),
+            (self.drop_groups, abi::EXECNS_DROP_GROUPS),
         ]
         .into_iter()
         .filter(|(given, _)| *given)

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Prepared;
-use crate::uapi::ExecnsFd;
+use execns_abi::ExecnsFd;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -79,17 +79,20 @@ fn what_is_given_is_counted() {
         .setgroups(Setgroups::Allow)
         .nofollow();
     let call = program.prepare().unwrap().call;
-    let args = call.args(uapi::AT_EXECVE_CHECK);
+    let args = call.args(abi::AT_EXECVE_CHECK);
 
     assert_eq!((args.nr_uid_map, args.nr_gid_map), (3, 4));
     assert_eq!(args.uid_map, call.uid_map.as_ptr().addr() as u64);
     assert_eq!((args.nr_fds, args.nr_time_offsets), (3, 1));
     assert_eq!(
         args.at_flags,
-        uapi::AT_EXECVE_CHECK | uapi::AT_SYMLINK_NOFOLLOW
+        abi::AT_EXECVE_CHECK | abi::AT_SYMLINK_NOFOLLOW
     );
     // A root of descriptor 0 is one.
-    assert_eq!(args.flags, uapi::SETGROUPS_ALLOW | uapi::ROOT_FD);
+    assert_eq!(
+        args.flags,
+        abi::EXECNS_SETGROUPS_ALLOW | abi::EXECNS_ROOT_FD
+    );
     assert_eq!(call.time_offsets[0].clock, libc::CLOCK_BOOTTIME);
 }
 

@@ -294,7 +294,9 @@ fn permissions() {
         (Argument::Map(Ids::Gid), 1)
     );
     assert_eq!(
-        argument(&|call| { !call.gid_map.is_empty() && call.flags & uapi::SETGROUPS_DENY == 0 }),
+        argument(&|call| {
+            !call.gid_map.is_empty() && call.flags & abi::EXECNS_SETGROUPS_DENY == 0
+        }),
         (Argument::Setgroups, 0)
     );
     assert_eq!(

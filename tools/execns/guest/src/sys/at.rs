@@ -4,81 +4,22 @@
 //! pass, and what its tests need around it.
 
 use super::check;
+use execns_abi::{ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset, SYS_EXECNSAT, array};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::ops::Range;
 use std::ptr;
 
-/// `struct execns_fd`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fd {
-    pub from: u32,
-    pub to: u32,
-}
-
-/// `struct execns_id_map`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
-    pub inside: u32,
-    pub outside: u32,
-    pub count: u32,
-}
-
-/// `struct execns_time_offset`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeOffset {
-    pub clock: i32,
-    pub reserved: u32,
-    pub sec: i64,
-    pub nsec: i64,
-}
-
-/// `struct execns_args`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Args {
-    pub unshare_flags: u64,
-    pub at_flags: u32,
-    pub flags: u32,
-    pub fds: u64,
-    pub uid_map: u64,
-    pub gid_map: u64,
-    pub time_offsets: u64,
-    pub nr_fds: u32,
-    pub nr_uid_map: u32,
-    pub nr_gid_map: u32,
-    pub nr_time_offsets: u32,
-    pub root_fd: i32,
-    pub uid: u32,
-    pub gid: u32,
-    pub reserved: u32,
-}
-
-pub const AT_SYMLINK_NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW as u32;
-pub const AT_EMPTY_PATH: u32 = libc::AT_EMPTY_PATH as u32;
-pub const AT_EXECVE_CHECK: u32 = 0x1_0000;
-pub const SETGROUPS_ALLOW: u32 = 1 << 0;
-pub const SETGROUPS_DENY: u32 = 1 << 1;
-pub const ROOT_FD: u32 = 1 << 2;
-pub const SET_IDS: u32 = 1 << 3;
-pub const DROP_GROUPS: u32 = 1 << 4;
-pub const UNSHARE_EMPTY_MNTNS: u64 = 0x0010_0000;
-
-const _: () = assert!(size_of::<Args>() == 80 && size_of::<TimeOffset>() == 24);
-
-/// What [`Args`] points to, and the rest of it.
+/// What [`ExecnsArgs`] points to, and the rest of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
     pub unshare_flags: u64,
     pub at_flags: u32,
     pub flags: u32,
-    pub fds: &'a [Fd],
-    pub uid_map: &'a [Extent],
-    pub gid_map: &'a [Extent],
-    pub time_offsets: &'a [TimeOffset],
+    pub fds: &'a [ExecnsFd],
+    pub uid_map: &'a [ExecnsIdMap],
+    pub gid_map: &'a [ExecnsIdMap],
+    pub time_offsets: &'a [ExecnsTimeOffset],
     pub root_fd: i32,
     pub uid: u32,
     pub gid: u32,
@@ -86,21 +27,13 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    pub fn args(&self) -> Args {
-        fn pair<T>(slice: &[T]) -> (u64, u32) {
-            let address = slice.as_ptr().expose_provenance() as u64;
+    pub fn args(&self) -> ExecnsArgs {
+        let (fds, nr_fds) = array(self.fds);
+        let (uid_map, nr_uid_map) = array(self.uid_map);
+        let (gid_map, nr_gid_map) = array(self.gid_map);
+        let (time_offsets, nr_time_offsets) = array(self.time_offsets);
 
-            (
-                if slice.is_empty() { 0 } else { address },
-                slice.len() as u32,
-            )
-        }
-        let (fds, nr_fds) = pair(self.fds);
-        let (uid_map, nr_uid_map) = pair(self.uid_map);
-        let (gid_map, nr_gid_map) = pair(self.gid_map);
-        let (time_offsets, nr_time_offsets) = pair(self.time_offsets);
-
-        Args {
+        ExecnsArgs {
             unshare_flags: self.unshare_flags,
             at_flags: self.at_flags,
             flags: self.flags,
@@ -151,7 +84,10 @@ impl Target {
     pub fn exec(&self, request: &Request<'_>) -> Result<(), i32> {
         let args = request.args();
 
-        self.exec_at((&raw const args).expose_provenance(), size_of::<Args>())
+        self.exec_at(
+            (&raw const args).expose_provenance(),
+            size_of::<ExecnsArgs>(),
+        )
     }
 
     /// As [`Target::exec`], with arguments at any address, which the kernel only reads.
@@ -163,7 +99,7 @@ impl Target {
         // reads `args`, and what that points to, and finds what is not mapped.
         let result = unsafe {
             libc::syscall(
-                execns::SYS_EXECNSAT,
+                SYS_EXECNSAT,
                 self.dirfd,
                 self.path.as_ptr(),
                 self.argv.as_ptr(),

@@ -3,18 +3,19 @@
 //! The form of the arguments: the size of the structure, what is beyond it, arrays.
 
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
+use execns_abi::{
+    AT_EXECVE_CHECK, EXECNS_ARGS_SIZE_VER0 as VER0, ExecnsArgs, MAX_EXTENTS, MAX_TIME_OFFSETS,
+};
 use execns_guest::probe::{Caller, NUMBERS, PROBE, in_worker};
-use execns_guest::sys::at::{AT_EXECVE_CHECK, Args, Guarded, PAGE, Target};
+use execns_guest::sys::at::{Guarded, PAGE, Target};
 use proptest::prelude::*;
-
-const VER0: usize = size_of::<Args>();
 
 fn target() -> Target {
     Target::new(libc::AT_FDCWD, PROBE, &[])
 }
 
 /// The bytes of a call that only checks, with this many zeroes beyond.
-fn bytes(args: &Args, beyond: usize) -> Vec<u8> {
+fn bytes(args: &ExecnsArgs, beyond: usize) -> Vec<u8> {
     let mut bytes = vec![0; VER0 + beyond];
 
     // The members that are tested with.
@@ -40,10 +41,10 @@ fn bytes(args: &Args, beyond: usize) -> Vec<u8> {
     bytes
 }
 
-fn checking() -> Args {
-    Args {
+fn checking() -> ExecnsArgs {
+    ExecnsArgs {
         at_flags: AT_EXECVE_CHECK,
-        ..Args::default()
+        ..ExecnsArgs::default()
     }
 }
 
@@ -134,7 +135,7 @@ fn arrays_are_as_the_model_says() {
         let flags = (libc::CLONE_NEWUSER | libc::CLONE_NEWTIME) as u64;
 
         for array in 0..4 {
-            let max = [64, 340, 340, 2][array];
+            let max = [64, MAX_EXTENTS, MAX_EXTENTS, MAX_TIME_OFFSETS][array] as u32;
 
             for address in [0, hole, hole - 8, 1 << 63, u64::MAX - 7] {
                 for nr in [0, 1, 2, max, max + 1, u32::MAX] {

@@ -3,9 +3,10 @@
 //! Which descriptors a program has, against a model: a map from numbers to files.
 
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
+use execns_abi::{AT_EXECVE_CHECK, ExecnsFd};
 use execns_guest::probe::{OWN, Reports, in_worker, keep_out_of_the_way, run, table_hash};
 use execns_guest::sys::Spawn;
-use execns_guest::sys::at::{self, AT_EXECVE_CHECK, Fd, Request};
+use execns_guest::sys::at::{self, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use proptest::test_runner::TestCaseError;
@@ -33,7 +34,7 @@ enum List {
     /// As many as possible, from one descriptor.
     Full(Index, u32),
     /// Any numbers.
-    Random(Vec<Fd>),
+    Random(Vec<ExecnsFd>),
 }
 
 /// What makes one element wrong, probably.
@@ -60,26 +61,26 @@ struct Case {
 }
 
 impl Case {
-    fn list(&self) -> Vec<Fd> {
+    fn list(&self) -> Vec<ExecnsFd> {
         let open: Vec<u32> = self.table.keys().copied().collect();
-        let mut list: Vec<Fd> = match &self.list {
+        let mut list: Vec<ExecnsFd> = match &self.list {
             List::Random(list) => list.clone(),
             _ if open.is_empty() => vec![],
             List::Valid(pairs) => pairs
                 .iter()
-                .map(|(index, to)| Fd {
+                .map(|(index, to)| ExecnsFd {
                     from: *index.get(&open),
                     to: to % self.limit,
                 })
                 .collect(),
             List::Rotated(by) => (0..open.len())
-                .map(|i| Fd {
+                .map(|i| ExecnsFd {
                     from: open[i],
                     to: open[(i + by) % open.len()],
                 })
                 .collect(),
             List::Full(index, more) => (0..self.limit + more)
-                .map(|to| Fd {
+                .map(|to| ExecnsFd {
                     from: *index.get(&open),
                     to,
                 })
@@ -107,7 +108,7 @@ impl Case {
 /// What the call returns, or which file the program has by which number. If several errors are there,
 /// it may be any of them.
 fn model(
-    list: &[Fd],
+    list: &[ExecnsFd],
     open: &BTreeMap<u32, u64>,
     limit: u32,
 ) -> Result<BTreeMap<u32, u64>, BTreeSet<i32>> {
@@ -174,7 +175,7 @@ fn far_number() -> impl Strategy<Value = u32> {
 }
 
 fn list() -> impl Strategy<Value = List> {
-    let fd = (far_number(), far_number()).prop_map(|(from, to)| Fd { from, to });
+    let fd = (far_number(), far_number()).prop_map(|(from, to)| ExecnsFd { from, to });
 
     prop_oneof![
         8 => prop::collection::vec((any::<Index>(), number()), 0..12).prop_map(List::Valid),
@@ -355,7 +356,7 @@ fn renumbering_is_as_the_model_says() {
 #[test]
 fn the_model_knows_a_swap_a_copy_and_each_error() {
     let open = [(3, 30), (4, 40)].into();
-    let fd = |(from, to)| Fd { from, to };
+    let fd = |(from, to)| ExecnsFd { from, to };
     let result =
         |list: &[(u32, u32)]| model(&list.iter().copied().map(fd).collect::<Vec<_>>(), &open, 8);
 

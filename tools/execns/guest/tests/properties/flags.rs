@@ -4,11 +4,12 @@
 
 use crate::privilege::Privilege;
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
-use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, keep_out_of_the_way};
-use execns_guest::sys::at::{
-    AT_EMPTY_PATH, AT_EXECVE_CHECK, AT_SYMLINK_NOFOLLOW, DROP_GROUPS, ROOT_FD, Request, SET_IDS,
-    SETGROUPS_ALLOW, SETGROUPS_DENY, Target, UNSHARE_EMPTY_MNTNS, place,
+use execns_abi::{
+    AT_EMPTY_PATH, AT_EXECVE_CHECK, AT_SYMLINK_NOFOLLOW, EXECNS_DROP_GROUPS, EXECNS_ROOT_FD,
+    EXECNS_SET_IDS, EXECNS_SETGROUPS_ALLOW, EXECNS_SETGROUPS_DENY, UNSHARE_EMPTY_MNTNS,
 };
+use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, keep_out_of_the_way};
+use execns_guest::sys::at::{Request, Target, place};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
@@ -52,10 +53,11 @@ fn kinds() -> u64 {
 }
 
 const AT: u32 = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK;
-const FLAGS: u32 = OF_USER | ROOT_FD;
+const FLAGS: u32 = OF_USER | EXECNS_ROOT_FD;
 
 /// Those that a new user namespace is needed for. The ids to set are zero here.
-const OF_USER: u32 = SETGROUPS_ALLOW | SETGROUPS_DENY | SET_IDS | DROP_GROUPS;
+const OF_USER: u32 =
+    EXECNS_SETGROUPS_ALLOW | EXECNS_SETGROUPS_DENY | EXECNS_SET_IDS | EXECNS_DROP_GROUPS;
 
 /// How the program is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,14 +90,14 @@ fn model(case: &Case, is_root: bool) -> BTreeSet<i32> {
     let has = |flag| case.unshare_flags & flag != 0;
     let empty = has(UNSHARE_EMPTY_MNTNS);
     let at = |flag| case.at_flags & flag != 0;
-    let setgroups = case.flags & (SETGROUPS_ALLOW | SETGROUPS_DENY);
-    let root = case.flags & ROOT_FD != 0;
+    let setgroups = case.flags & (EXECNS_SETGROUPS_ALLOW | EXECNS_SETGROUPS_DENY);
+    let root = case.flags & EXECNS_ROOT_FD != 0;
 
     if case.unshare_flags & !known() != 0
         || case.at_flags & !AT != 0
         || case.flags & !FLAGS != 0
         || case.reserved != 0
-        || setgroups == SETGROUPS_ALLOW | SETGROUPS_DENY
+        || setgroups == EXECNS_SETGROUPS_ALLOW | EXECNS_SETGROUPS_DENY
         || case.flags & OF_USER != 0 && !has(USER)
         || empty && !at(AT_EMPTY_PATH)
         || root && (empty || !has(MOUNT))
@@ -115,14 +117,14 @@ fn model(case: &Case, is_root: bool) -> BTreeSet<i32> {
         errors.insert(libc::EPERM);
     }
     // Groups are denied by a map that is not given and that one has no right to.
-    if !is_root && setgroups == SETGROUPS_ALLOW {
+    if !is_root && setgroups == EXECNS_SETGROUPS_ALLOW {
         errors.insert(libc::EPERM);
     }
-    if case.flags & DROP_GROUPS != 0 && (!is_root || setgroups == SETGROUPS_DENY) {
+    if case.flags & EXECNS_DROP_GROUPS != 0 && (!is_root || setgroups == EXECNS_SETGROUPS_DENY) {
         errors.insert(libc::EPERM);
     }
     // The root is not mapped where one may map but oneself.
-    if case.flags & SET_IDS != 0 && !is_root {
+    if case.flags & EXECNS_SET_IDS != 0 && !is_root {
         errors.insert(libc::EINVAL);
     }
     match case.by {
@@ -187,7 +189,7 @@ fn case() -> impl Strategy<Value = Case> {
                     if by == By::Descriptor {
                         case.at_flags |= AT_EMPTY_PATH;
                     }
-                    if case.flags & ROOT_FD == 0 {
+                    if case.flags & EXECNS_ROOT_FD == 0 {
                         case.root = Root::Zero;
                     } else {
                         case.unshare_flags |= MOUNT;

@@ -5,10 +5,11 @@
 
 use crate::privilege::{Parent, Privilege};
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
-use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, proc_file, write_proc_file};
-use execns_guest::sys::at::{
-    AT_EXECVE_CHECK, Extent, Held, PAGE, Request, SETGROUPS_ALLOW, SETGROUPS_DENY, Target,
+use execns_abi::{
+    AT_EXECVE_CHECK, EXECNS_SETGROUPS_ALLOW, EXECNS_SETGROUPS_DENY, ExecnsIdMap, MAX_EXTENTS,
 };
+use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, proc_file, write_proc_file};
+use execns_guest::sys::at::{Held, PAGE, Request, Target};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::TestCaseError;
@@ -18,15 +19,12 @@ use std::fmt::Write;
 /// Whom a user namespace has no id for. He makes none.
 const NO_ID: u32 = 65534;
 
-/// As many lines as a map has.
-const MAX: usize = 340;
-
 #[derive(Clone, Debug)]
 struct Case {
     flags: u32,
     /// Empty if it is not given.
-    uid_map: Vec<Extent>,
-    gid_map: Vec<Extent>,
+    uid_map: Vec<ExecnsIdMap>,
+    gid_map: Vec<ExecnsIdMap>,
     /// Whether the program is started, too.
     real: bool,
 }
@@ -42,7 +40,7 @@ enum Mistake {
     SameOutside(Index, i8),
 }
 
-fn apply(map: &mut [Extent], index: Index, mistake: Mistake) {
+fn apply(map: &mut [ExecnsIdMap], index: Index, mistake: Mistake) {
     if map.is_empty() {
         return;
     }
@@ -71,12 +69,12 @@ fn odd_number(own: u32) -> impl Strategy<Value = u32> {
 }
 
 /// Lines that do not overlap, of ids that follow one of the parent's.
-fn lines(parent: Vec<(u32, u32)>) -> impl Strategy<Value = Vec<Extent>> {
+fn lines(parent: Vec<(u32, u32)>) -> impl Strategy<Value = Vec<ExecnsIdMap>> {
     let count = prop_oneof![
         8 => 1..5usize,
         4 => 5..7usize,
         1 => 7..40usize,
-        1 => MAX - 1..MAX + 2,
+        1 => MAX_EXTENTS - 1..MAX_EXTENTS + 2,
     ];
 
     (
@@ -95,7 +93,7 @@ fn lines(parent: Vec<(u32, u32)>) -> impl Strategy<Value = Vec<Extent>> {
 
                 line.iter()
                     .map(|&(gap_inside, gap_outside, count)| {
-                        let extent = Extent {
+                        let extent = ExecnsIdMap {
                             inside: inside + gap_inside,
                             outside: outside.saturating_add(gap_outside),
                             count,
@@ -110,10 +108,10 @@ fn lines(parent: Vec<(u32, u32)>) -> impl Strategy<Value = Vec<Extent>> {
         .prop_flat_map(|lines| prop_oneof![Just(lines.clone()), Just(lines).prop_shuffle()])
 }
 
-fn map(parent: Vec<(u32, u32)>, own: u32) -> impl Strategy<Value = Vec<Extent>> {
-    let all: Vec<Extent> = one_to_one(&parent);
+fn map(parent: Vec<(u32, u32)>, own: u32) -> impl Strategy<Value = Vec<ExecnsIdMap>> {
+    let all: Vec<ExecnsIdMap> = one_to_one(&parent);
     let own_line = select(vec![0, 1, own, 1 << 31]).prop_map(move |inside| {
-        vec![Extent {
+        vec![ExecnsIdMap {
             inside,
             outside: own,
             count: 1,
@@ -148,9 +146,9 @@ fn case(parent: &Parent) -> impl Strategy<Value = Case> + use<> {
     (
         prop_oneof![
             4 => Just(0),
-            4 => Just(SETGROUPS_DENY),
-            2 => Just(SETGROUPS_ALLOW),
-            1 => Just(SETGROUPS_ALLOW | SETGROUPS_DENY),
+            4 => Just(EXECNS_SETGROUPS_DENY),
+            2 => Just(EXECNS_SETGROUPS_ALLOW),
+            1 => Just(EXECNS_SETGROUPS_ALLOW | EXECNS_SETGROUPS_DENY),
         ],
         map(parent.uids.clone(), parent.uid),
         map(parent.gids.clone(), parent.gid),
@@ -164,8 +162,8 @@ fn case(parent: &Parent) -> impl Strategy<Value = Case> + use<> {
         })
 }
 
-fn one_to_one(ranges: &[(u32, u32)]) -> Vec<Extent> {
-    let line = |&(first, count): &(u32, u32)| Extent {
+fn one_to_one(ranges: &[(u32, u32)]) -> Vec<ExecnsIdMap> {
+    let line = |&(first, count): &(u32, u32)| ExecnsIdMap {
         inside: first,
         outside: first,
         count,
@@ -174,7 +172,7 @@ fn one_to_one(ranges: &[(u32, u32)]) -> Vec<Extent> {
     ranges.iter().map(line).collect()
 }
 
-fn text(map: &[Extent]) -> String {
+fn text(map: &[ExecnsIdMap]) -> String {
     map.iter().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{} {} {}", line.inside, line.outside, line.count);
         text
@@ -193,7 +191,7 @@ fn maps_of(pid: i32) -> Result<Maps, TestCaseError> {
 
 /// The classic way. Returns the step that fails, and its errno.
 fn classic(case: &Case, parent: &Parent) -> Result<Held, (&'static str, i32)> {
-    let or_default = |map: &[Extent], ranges, own| {
+    let or_default = |map: &[ExecnsIdMap], ranges, own| {
         if !map.is_empty() {
             text(map)
         } else if parent.maps_all {
@@ -207,9 +205,10 @@ fn classic(case: &Case, parent: &Parent) -> Result<Held, (&'static str, i32)> {
         write_proc_file(child.pid(), name, text).map_err(|errno| (name, errno))
     };
 
-    if case.flags & SETGROUPS_ALLOW != 0 {
+    if case.flags & EXECNS_SETGROUPS_ALLOW != 0 {
         write("setgroups", "allow")?;
-    } else if case.flags & SETGROUPS_DENY != 0 || case.gid_map.is_empty() && !parent.maps_all {
+    } else if case.flags & EXECNS_SETGROUPS_DENY != 0 || case.gid_map.is_empty() && !parent.maps_all
+    {
         write("setgroups", "deny")?;
     }
     write(
@@ -234,9 +233,9 @@ fn test(case: &Case, parent: &Parent, target: &Target, tally: &Tally) -> Result<
     prop_assume!(text(&case.uid_map).len() < PAGE && text(&case.gid_map).len() < PAGE);
 
     // What is found before a process looks at /proc.
-    let malformed = case.flags == SETGROUPS_ALLOW | SETGROUPS_DENY
-        || case.uid_map.len() > MAX
-        || case.gid_map.len() > MAX;
+    let malformed = case.flags == EXECNS_SETGROUPS_ALLOW | EXECNS_SETGROUPS_DENY
+        || case.uid_map.len() > MAX_EXTENTS
+        || case.gid_map.len() > MAX_EXTENTS;
     let classic = if malformed {
         Err(("arguments", libc::EINVAL))
     } else {

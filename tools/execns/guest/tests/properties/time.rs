@@ -4,8 +4,9 @@
 
 use crate::privilege::Privilege;
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
+use execns_abi::{AT_EXECVE_CHECK, ExecnsTimeOffset};
 use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, proc_file, write_proc_file};
-use execns_guest::sys::at::{AT_EXECVE_CHECK, Held, Request, Target, TimeOffset};
+use execns_guest::sys::at::{Held, Request, Target};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
@@ -20,10 +21,10 @@ const MAX: i64 = i64::MAX / 1_000_000_000;
 struct Case {
     user: bool,
     time: bool,
-    offsets: Vec<TimeOffset>,
+    offsets: Vec<ExecnsTimeOffset>,
 }
 
-fn offset() -> impl Strategy<Value = TimeOffset> {
+fn offset() -> impl Strategy<Value = ExecnsTimeOffset> {
     // Far enough from where a clock would be before its start or too late, whatever it shows now.
     let sec = prop_oneof![
         5 => -1..1_000_000i64,
@@ -42,7 +43,7 @@ fn offset() -> impl Strategy<Value = TimeOffset> {
     ];
     let reserved = prop_oneof![30 => Just(0), 1 => 1..=u32::MAX];
 
-    (clock, reserved, sec, nsec).prop_map(|(clock, reserved, sec, nsec)| TimeOffset {
+    (clock, reserved, sec, nsec).prop_map(|(clock, reserved, sec, nsec)| ExecnsTimeOffset {
         clock,
         reserved,
         sec,
@@ -65,7 +66,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 /// The classic way, by a child that waits in its user namespace, if it has one, and has made a time
 /// namespace for children of its own.
-fn classic(case: &Case, offsets: &[TimeOffset]) -> Result<Held, i32> {
+fn classic(case: &Case, offsets: &[ExecnsTimeOffset]) -> Result<Held, i32> {
     let user = if case.user { libc::CLONE_NEWUSER } else { 0 };
     let time = if case.time { libc::CLONE_NEWTIME } else { 0 };
     let child = Held::new(user, time)?;

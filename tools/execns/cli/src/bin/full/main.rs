@@ -12,7 +12,7 @@ mod parser;
 mod report;
 mod show;
 
-use execns_cli::abi::{Fd, IdMap, MAX_RANGES};
+use execns_abi::{ExecnsFd, ExecnsIdMap, MAX_EXTENTS};
 use execns_cli::environment::Environment;
 use execns_cli::grammar::Id;
 use execns_cli::options::{Caller, Options};
@@ -86,10 +86,10 @@ fn run(line: &Line, environment: Environment<'_>) -> Result<(), End> {
     };
     let resolved = resolve(line, &caller)?;
     let (mut uids, mut gids) = (
-        vec![IdMap::default(); MAX_RANGES + 1],
-        vec![IdMap::default(); MAX_RANGES + 1],
+        vec![ExecnsIdMap::default(); MAX_EXTENTS + 1],
+        vec![ExecnsIdMap::default(); MAX_EXTENTS + 1],
     );
-    let mut fds = vec![Fd::default(); MAX_FDS];
+    let mut fds = vec![ExecnsFd::default(); MAX_FDS];
     let mut options = Options::new(&mut uids, &mut gids, &mut fds);
     for option in &resolved {
         let given = parser::given(option);

@@ -6,7 +6,9 @@ use crate::parser;
 use clap_complete::{Shell, generate};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use execns_cli::abi::{IdMap, SAME_ID, SET_IDS, SETGROUPS_ALLOW, SETGROUPS_DENY};
+use execns_abi::{
+    EXECNS_SET_IDS, EXECNS_SETGROUPS_ALLOW, EXECNS_SETGROUPS_DENY, ExecnsIdMap, SAME_ID,
+};
 use execns_cli::environment::Environment;
 use execns_cli::options::Propagation;
 use execns_cli::plan::Plan;
@@ -88,14 +90,14 @@ fn namespaces(plan: &Plan<'_>, rows: &mut Rows) {
 }
 
 /// One range a line, as /proc has it.
-fn map(map: &[IdMap]) -> String {
-    let line = |range: &IdMap| match range {
-        IdMap {
+fn map(map: &[ExecnsIdMap]) -> String {
+    let line = |range: &ExecnsIdMap| match range {
+        ExecnsIdMap {
             inside,
             outside,
             count: 1,
         } => format!("{inside} is {outside} outside"),
-        IdMap {
+        ExecnsIdMap {
             inside,
             outside,
             count,
@@ -115,15 +117,15 @@ fn ids(plan: &Plan<'_>, rows: &mut Rows) {
     if plan.unshare & CLONE_NEWUSER != 0 {
         rows.push(["uids".into(), map(&plan.uid_map)]);
         rows.push(["gids".into(), map(&plan.gid_map)]);
-        let setgroups = match plan.flags & (SETGROUPS_ALLOW | SETGROUPS_DENY) {
-            SETGROUPS_DENY => "denied",
-            SETGROUPS_ALLOW => "allowed",
+        let setgroups = match plan.flags & (EXECNS_SETGROUPS_ALLOW | EXECNS_SETGROUPS_DENY) {
+            EXECNS_SETGROUPS_DENY => "denied",
+            EXECNS_SETGROUPS_ALLOW => "allowed",
             _ => "as outside with privilege, else denied",
         };
         rows.push(["setgroups".into(), setgroups.into()]);
     }
     let stage = plan.stage.as_ref();
-    let set = |id| Some(id).filter(|&id| plan.flags & SET_IDS != 0 && id != SAME_ID);
+    let set = |id| Some(id).filter(|&id| plan.flags & EXECNS_SET_IDS != 0 && id != SAME_ID);
     for (name, id) in [
         ("uid", set(plan.uid).or(stage.and_then(|stage| stage.uid))),
         ("gid", set(plan.gid).or(stage.and_then(|stage| stage.gid))),

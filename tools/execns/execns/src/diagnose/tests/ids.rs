@@ -33,7 +33,7 @@ fn groups_that_can_not_be_left() {
 
     program.drop_groups().uid(0);
     let kind = diagnose(&program, libc::EPERM, &|call| {
-        call.flags & uapi::DROP_GROUPS != 0
+        call.flags & abi::EXECNS_DROP_GROUPS != 0
     });
     assert!(
         matches!(
