@@ -3,10 +3,11 @@
 //! A child in the same address space, while this process does nothing but wait for it.
 
 use crate::sys::{Errno, Result};
-use crate::uapi;
 use core::arch::global_asm;
 use core::ffi::{c_int, c_void};
 use core::ptr;
+use linux_raw_sys::errno::EINTR;
+use linux_raw_sys::general::{__NR_clone, __NR_wait4, CLONE_VM, SIGCHLD};
 
 // As vfork(2), but this process is not woken in between: it waits until the child has ended. The
 // child goes on below this frame, on pages that are there, and this process does not touch the
@@ -28,8 +29,7 @@ global_asm!(
     "xor edx, edx",
     "xor r10d, r10d",
     "xor r8d, r8d",
-    // clone
-    "mov eax, 56",
+    "mov eax, {clone}",
     "syscall",
     "test rax, rax",
     "jz 3f",
@@ -40,10 +40,9 @@ global_asm!(
     "mov rsi, r13",
     "xor edx, edx",
     "xor r10d, r10d",
-    // wait4, until it is not EINTR
-    "mov eax, 61",
+    "mov eax, {wait4}",
     "syscall",
-    "cmp rax, -4",
+    "cmp rax, -{eintr}",
     "je 1b",
     "2:",
     "pop r13",
@@ -57,6 +56,9 @@ global_asm!(
     "ud2",
     ".size execns_run_child, . - execns_run_child",
     ".popsection",
+    clone = const __NR_clone,
+    wait4 = const __NR_wait4,
+    eintr = const EINTR,
 );
 
 #[cfg(target_arch = "aarch64")]
@@ -72,8 +74,7 @@ global_asm!(
     "mov x2, #0",
     "mov x3, #0",
     "mov x4, #0",
-    // clone
-    "mov x8, #220",
+    "mov x8, #{clone}",
     "svc #0",
     "cbz x0, 3f",
     "tbnz x0, #63, 2f",
@@ -83,10 +84,9 @@ global_asm!(
     "mov x1, x11",
     "mov x2, #0",
     "mov x3, #0",
-    // wait4, until it is not EINTR
-    "mov x8, #260",
+    "mov x8, #{wait4}",
     "svc #0",
-    "cmn x0, #4",
+    "cmn x0, #{eintr}",
     "b.eq 1b",
     "2:",
     "ret",
@@ -97,6 +97,9 @@ global_asm!(
     "brk #0",
     ".size execns_run_child, . - execns_run_child",
     ".popsection",
+    clone = const __NR_clone,
+    wait4 = const __NR_wait4,
+    eintr = const EINTR,
 );
 
 unsafe extern "C" {
@@ -119,7 +122,7 @@ pub fn run<T: Sync>(data: &T, run: fn(&T) -> !) -> Result<c_int> {
 
     let pair = (data, run);
     let mut status = 0;
-    let flags = uapi::CLONE_VM | uapi::SIGCHLD;
+    let flags = (CLONE_VM | SIGCHLD) as usize;
     // SAFETY: The function gets what it takes. The child never returns to where it was called, and
     // has ended or has another address space when this process goes on.
     let result = unsafe {
@@ -132,7 +135,7 @@ pub fn run<T: Sync>(data: &T, run: fn(&T) -> !) -> Result<c_int> {
     };
 
     if result < 0 {
-        Err(Errno(-result as i32))
+        Err(Errno(-result as u32))
     } else {
         Ok(status)
     }

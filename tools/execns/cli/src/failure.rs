@@ -101,7 +101,7 @@ impl Failure<'_> {
             .push(b": ");
         match self.errno.text() {
             Some(text) => line.push(text.as_bytes()),
-            None => line.push(b"error ").number(self.errno.0 as u32),
+            None => line.push(b"error ").number(self.errno.0),
         };
         line.push(hint.as_bytes());
     }

@@ -5,7 +5,7 @@
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("execns: the numbers of system calls, and two pieces of assembly, are missing here");
+compile_error!("execns: three pieces of assembly are missing here");
 
 pub mod child;
 pub mod environment;
@@ -18,4 +18,3 @@ pub mod run;
 pub mod signal;
 pub mod stage;
 pub mod sys;
-pub mod uapi;

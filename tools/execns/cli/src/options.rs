@@ -5,9 +5,12 @@
 use crate::grammar::{Given, Id};
 use crate::list::List;
 use crate::signal;
-use crate::uapi::*;
 use core::ffi::CStr;
 use execns_abi::{ExecnsFd, ExecnsIdMap};
+use linux_raw_sys::general::{
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME,
+    CLONE_NEWUSER, CLONE_NEWUTS, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, SIGKILL,
+};
 
 /// Why the command line can't be taken as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub enum Propagation {
 }
 
 impl Propagation {
-    pub fn flags(self) -> usize {
+    pub fn flags(self) -> u32 {
         match self {
             Self::Private => MS_REC | MS_PRIVATE,
             Self::Slave => MS_REC | MS_SLAVE,
@@ -52,7 +55,7 @@ impl Propagation {
 
 #[derive(Debug)]
 pub struct Options<'a> {
-    pub unshare: u64,
+    pub unshare: u32,
     pub fork: bool,
     /// What the caller's ids are inside.
     pub map_user: Option<u32>,
@@ -154,7 +157,7 @@ impl<'a> Options<'a> {
             Id::KillChild => {
                 self.fork = true;
                 self.kill_child = match given.value {
-                    None => SIGKILL,
+                    None => SIGKILL as u8,
                     Some(_) => signal::number(text).ok_or(Problem::NotSignal)?,
                 };
             }

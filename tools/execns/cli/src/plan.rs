@@ -5,14 +5,16 @@
 use crate::list::List;
 use crate::options::{Caller, Options, Problem, Propagation};
 use crate::stage::Stage;
-use crate::uapi::*;
 use core::ffi::CStr;
 use execns_abi::{self as abi, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset};
+use linux_raw_sys::general::{
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER,
+};
 
 /// What execnsat(2) is called with, and what is left to do after it.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    pub unshare: u64,
+    pub unshare: u32,
     /// EXECNS_*
     pub flags: u32,
     pub uid_map: List<'a, ExecnsIdMap>,
@@ -74,7 +76,7 @@ impl<'a> Plan<'a> {
         ] {
             if let (Some(sec), Some(offset)) = (sec, offsets.get_mut(nr_offsets)) {
                 *offset = ExecnsTimeOffset {
-                    clock,
+                    clock: clock as i32,
                     sec,
                     ..ExecnsTimeOffset::default()
                 };

@@ -6,10 +6,10 @@ use crate::environment::Environment;
 use crate::plan::Plan;
 use crate::stage::{ARGS, NAME};
 use crate::sys::{self, Errno};
-use crate::uapi::*;
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
 use execns_abi::{ExecnsArgs, array};
+use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH};
 
 /// What has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl<'a> Plan<'a> {
         let (time_offsets, nr_time_offsets) = array(offsets);
 
         ExecnsArgs {
-            unshare_flags: self.unshare,
+            unshare_flags: self.unshare.into(),
             at_flags,
             flags: self.flags,
             fds,
@@ -138,7 +138,7 @@ impl<'a> Plan<'a> {
         let args = self.args(at_flags, root);
         let too_many = Failure {
             step: Step::Arguments,
-            errno: Errno(7),
+            errno: Errno::E2BIG,
         };
         let needed = ARGS + program.args.len() + 1;
         let room = room.get_mut(..needed).ok_or(too_many)?;

@@ -11,8 +11,10 @@ use crate::environment::Environment;
 use crate::options::Propagation;
 use crate::run::{self, Failure, Step};
 use crate::sys::{self, Errno, Strings};
-use crate::uapi::*;
 use core::ffi::{CStr, c_char};
+use linux_raw_sys::general::{
+    MS_NODEV, MS_NOEXEC, MS_NOSUID, SIG_BLOCK, SIG_SETMASK, SIGCHLD, SIGINT, SIGTERM,
+};
 
 /// What the stage is called.
 pub const NAME: &CStr = c"execns-stage";

@@ -3,53 +3,62 @@
 //! System calls without a C library. What starts programs is executed at every start, and a
 //! C library that sets itself up costs more than all that it does here.
 
-use crate::uapi::{self, nr};
 use core::arch::asm;
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
 use execns_abi::{ExecnsArgs, SYS_EXECNSAT};
+use linux_raw_sys::general::{
+    __NR_chdir, __NR_chroot, __NR_execve, __NR_exit_group, __NR_faccessat, __NR_fcntl,
+    __NR_getegid, __NR_geteuid, __NR_getpid, __NR_kill, __NR_mount, __NR_openat, __NR_prctl,
+    __NR_readlinkat, __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_setgid, __NR_setgroups,
+    __NR_setuid, __NR_write, AT_FDCWD, F_GETFD, SIG_UNBLOCK, X_OK,
+};
+use linux_raw_sys::{errno, prctl};
 
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Errno(pub i32);
+pub struct Errno(pub u32);
 
 impl Errno {
-    pub const EPERM: Self = Self(1);
-    pub const ENOENT: Self = Self(2);
-    pub const ENOEXEC: Self = Self(8);
-    pub const EBADF: Self = Self(9);
-    pub const EACCES: Self = Self(13);
-    pub const EEXIST: Self = Self(17);
-    pub const ENODEV: Self = Self(19);
-    pub const ENOTDIR: Self = Self(20);
-    pub const EINVAL: Self = Self(22);
-    pub const ENAMETOOLONG: Self = Self(36);
-    pub const ENOSYS: Self = Self(38);
-    pub const ELOOP: Self = Self(40);
-    pub const ETIMEDOUT: Self = Self(110);
-    pub const ESTALE: Self = Self(116);
+    pub const EPERM: Self = Self(errno::EPERM);
+    pub const ENOENT: Self = Self(errno::ENOENT);
+    pub const E2BIG: Self = Self(errno::E2BIG);
+    pub const ENOEXEC: Self = Self(errno::ENOEXEC);
+    pub const EBADF: Self = Self(errno::EBADF);
+    pub const EACCES: Self = Self(errno::EACCES);
+    pub const EEXIST: Self = Self(errno::EEXIST);
+    pub const ENODEV: Self = Self(errno::ENODEV);
+    pub const ENOTDIR: Self = Self(errno::ENOTDIR);
+    pub const EINVAL: Self = Self(errno::EINVAL);
+    pub const ENOSPC: Self = Self(errno::ENOSPC);
+    pub const ERANGE: Self = Self(errno::ERANGE);
+    pub const ENAMETOOLONG: Self = Self(errno::ENAMETOOLONG);
+    pub const ENOSYS: Self = Self(errno::ENOSYS);
+    pub const ELOOP: Self = Self(errno::ELOOP);
+    pub const ETIMEDOUT: Self = Self(errno::ETIMEDOUT);
+    pub const ESTALE: Self = Self(errno::ESTALE);
 
     /// The usual text of those that a start ends with most often.
     pub fn text(self) -> Option<&'static str> {
         Some(match self.0 {
-            1 => "Operation not permitted",
-            2 => "No such file or directory",
-            5 => "Input/output error",
-            7 => "Argument list too long",
-            8 => "Exec format error",
-            9 => "Bad file descriptor",
-            11 => "Resource temporarily unavailable",
-            12 => "Cannot allocate memory",
-            13 => "Permission denied",
-            20 => "Not a directory",
-            21 => "Is a directory",
-            22 => "Invalid argument",
-            26 => "Text file busy",
-            28 => "No space left on device",
-            34 => "Numerical result out of range",
-            36 => "File name too long",
-            38 => "Function not implemented",
-            40 => "Too many levels of symbolic links",
+            errno::EPERM => "Operation not permitted",
+            errno::ENOENT => "No such file or directory",
+            errno::EIO => "Input/output error",
+            errno::E2BIG => "Argument list too long",
+            errno::ENOEXEC => "Exec format error",
+            errno::EBADF => "Bad file descriptor",
+            errno::EAGAIN => "Resource temporarily unavailable",
+            errno::ENOMEM => "Cannot allocate memory",
+            errno::EACCES => "Permission denied",
+            errno::ENOTDIR => "Not a directory",
+            errno::EISDIR => "Is a directory",
+            errno::EINVAL => "Invalid argument",
+            errno::ETXTBSY => "Text file busy",
+            errno::ENOSPC => "No space left on device",
+            errno::ERANGE => "Numerical result out of range",
+            errno::ENAMETOOLONG => "File name too long",
+            errno::ENOSYS => "Function not implemented",
+            errno::ELOOP => "Too many levels of symbolic links",
             _ => return None,
         })
     }
@@ -60,7 +69,7 @@ pub type Result<T> = core::result::Result<T, Errno>;
 /// # Safety
 ///
 /// As for the call: what is passed as a pointer has to be what it takes.
-unsafe fn call(number: usize, a: [usize; 6]) -> Result<usize> {
+unsafe fn call(number: u32, a: [usize; 6]) -> Result<usize> {
     let result: isize;
 
     // SAFETY: The kernel changes the registers that are named, and the memory that the caller
@@ -69,7 +78,7 @@ unsafe fn call(number: usize, a: [usize; 6]) -> Result<usize> {
     unsafe {
         asm!(
             "syscall",
-            inlateout("rax") number => result,
+            inlateout("rax") number as usize => result,
             in("rdi") a[0],
             in("rsi") a[1],
             in("rdx") a[2],
@@ -86,7 +95,7 @@ unsafe fn call(number: usize, a: [usize; 6]) -> Result<usize> {
     unsafe {
         asm!(
             "svc #0",
-            in("x8") number,
+            in("x8") number as usize,
             inlateout("x0") a[0] => result,
             in("x1") a[1],
             in("x2") a[2],
@@ -97,7 +106,7 @@ unsafe fn call(number: usize, a: [usize; 6]) -> Result<usize> {
         );
     }
     if result < 0 {
-        Err(Errno(-result as i32))
+        Err(Errno(-result as u32))
     } else {
         Ok(result as usize)
     }
@@ -125,7 +134,7 @@ pub unsafe fn execve(path: &CStr, argv: Strings, envp: Strings) -> Errno {
     ];
 
     // SAFETY: The caller vouches for the lists.
-    match unsafe { call(nr::EXECVE, args) } {
+    match unsafe { call(__NR_execve, args) } {
         Err(errno) => errno,
         Ok(_) => Errno::EINVAL,
     }
@@ -151,12 +160,12 @@ pub unsafe fn execnsat(
     ];
 
     // SAFETY: The caller vouches for the pointers.
-    unsafe { call(SYS_EXECNSAT as usize, list) }
+    unsafe { call(SYS_EXECNSAT as u32, list) }
 }
 
-pub fn open(path: &CStr, flags: c_int) -> Result<c_int> {
+pub fn open(path: &CStr, flags: u32) -> Result<c_int> {
     let args = [
-        uapi::AT_FDCWD as usize,
+        AT_FDCWD as usize,
         path.as_ptr() as usize,
         flags as usize,
         0,
@@ -165,28 +174,28 @@ pub fn open(path: &CStr, flags: c_int) -> Result<c_int> {
     ];
 
     // SAFETY: The path is a string.
-    unsafe { call(nr::OPENAT, args) }.map(|fd| fd as c_int)
+    unsafe { call(__NR_openat, args) }.map(|fd| fd as c_int)
 }
 
 /// Whether the caller's real ids may execute it.
 pub fn may_execute(path: &CStr) -> Result<()> {
     let args = [
-        uapi::AT_FDCWD as usize,
+        AT_FDCWD as usize,
         path.as_ptr() as usize,
-        uapi::X_OK as usize,
+        X_OK as usize,
         0,
         0,
         0,
     ];
 
     // SAFETY: The path is a string.
-    unsafe { call(nr::FACCESSAT, args) }.map(drop)
+    unsafe { call(__NR_faccessat, args) }.map(drop)
 }
 
 /// Where a link leads. The result fills the buffer if it is too long.
 pub fn read_link<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
     let args = [
-        uapi::AT_FDCWD as usize,
+        AT_FDCWD as usize,
         path.as_ptr() as usize,
         buffer.as_mut_ptr() as usize,
         buffer.len(),
@@ -195,80 +204,87 @@ pub fn read_link<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
     ];
 
     // SAFETY: The path is a string, and the buffer has its length.
-    let len = unsafe { call(nr::READLINKAT, args) }?;
+    let len = unsafe { call(__NR_readlinkat, args) }?;
     buffer.get(..len).ok_or(Errno::ENAMETOOLONG)
 }
 
 pub fn is_open(fd: c_int) -> bool {
     // SAFETY: No memory is passed.
-    unsafe { call(nr::FCNTL, [fd as usize, uapi::F_GETFD as usize, 0, 0, 0, 0]) }.is_ok()
+    unsafe { call(__NR_fcntl, [fd as usize, F_GETFD as usize, 0, 0, 0, 0]) }.is_ok()
 }
 
 pub fn euid() -> u32 {
     // SAFETY: No memory is passed.
-    unsafe { call(nr::GETEUID, [0; 6]) }.unwrap_or(0) as u32
+    unsafe { call(__NR_geteuid, [0; 6]) }.unwrap_or(0) as u32
 }
 
 pub fn egid() -> u32 {
     // SAFETY: No memory is passed.
-    unsafe { call(nr::GETEGID, [0; 6]) }.unwrap_or(0) as u32
+    unsafe { call(__NR_getegid, [0; 6]) }.unwrap_or(0) as u32
 }
 
 pub fn change_dir(path: &CStr) -> Result<()> {
     // SAFETY: The path is a string.
-    unsafe { call(nr::CHDIR, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }.map(drop)
+    unsafe { call(__NR_chdir, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }.map(drop)
 }
 
 pub fn change_root(path: &CStr) -> Result<()> {
     // SAFETY: The path is a string.
-    unsafe { call(nr::CHROOT, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }.map(drop)
+    unsafe { call(__NR_chroot, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }.map(drop)
 }
 
-pub fn mount(what: Option<&CStr>, at: &CStr, flags: usize) -> Result<()> {
+pub fn mount(what: Option<&CStr>, at: &CStr, flags: u32) -> Result<()> {
     // The type is the name of what is mounted, or nothing is mounted anew.
     let args = [
         pointer(what),
         at.as_ptr() as usize,
         pointer(what),
-        flags,
+        flags as usize,
         0,
         0,
     ];
 
     // SAFETY: These are strings or null.
-    unsafe { call(nr::MOUNT, args) }.map(drop)
+    unsafe { call(__NR_mount, args) }.map(drop)
 }
 
 pub fn clear_groups() -> Result<()> {
     // SAFETY: No memory is passed.
-    unsafe { call(nr::SETGROUPS, [0; 6]) }.map(drop)
+    unsafe { call(__NR_setgroups, [0; 6]) }.map(drop)
 }
 
 /// Of this thread, which has to be the only one.
 pub fn set_gid(gid: u32) -> Result<()> {
     // SAFETY: No memory is passed.
-    unsafe { call(nr::SETGID, [gid as usize, 0, 0, 0, 0, 0]) }.map(drop)
+    unsafe { call(__NR_setgid, [gid as usize, 0, 0, 0, 0, 0]) }.map(drop)
 }
 
 /// Of this thread, which has to be the only one.
 pub fn set_uid(uid: u32) -> Result<()> {
     // SAFETY: No memory is passed.
-    unsafe { call(nr::SETUID, [uid as usize, 0, 0, 0, 0, 0]) }.map(drop)
+    unsafe { call(__NR_setuid, [uid as usize, 0, 0, 0, 0, 0]) }.map(drop)
 }
 
 /// The signal that comes when the parent ends.
 pub fn die_with_parent(signal: u8) -> Result<()> {
-    let args = [uapi::PR_SET_PDEATHSIG, signal as usize, 0, 0, 0, 0];
+    let args = [
+        prctl::PR_SET_PDEATHSIG as usize,
+        signal as usize,
+        0,
+        0,
+        0,
+        0,
+    ];
 
     // SAFETY: No memory is passed.
-    unsafe { call(nr::PRCTL, args) }.map(drop)
+    unsafe { call(__NR_prctl, args) }.map(drop)
 }
 
 /// Changes the mask of signals, and returns what it was.
-pub fn signal_mask(how: usize, mask: u64) -> Result<u64> {
+pub fn signal_mask(how: u32, mask: u64) -> Result<u64> {
     let mut old = 0;
     let args = [
-        how,
+        how as usize,
         ptr::from_ref(&mask) as usize,
         ptr::from_mut(&mut old) as usize,
         8,
@@ -277,7 +293,7 @@ pub fn signal_mask(how: usize, mask: u64) -> Result<u64> {
     ];
 
     // SAFETY: Both are sets of signals as the kernel has them.
-    unsafe { call(nr::RT_SIGPROCMASK, args) }.map(|_| old)
+    unsafe { call(__NR_rt_sigprocmask, args) }.map(|_| old)
 }
 
 /// Lets a signal do what it does to a process that does not care.
@@ -287,17 +303,17 @@ pub fn default_signal(signal: u8) {
     let args = [signal as usize, default.as_ptr() as usize, 0, 8, 0, 0];
 
     // SAFETY: The action is large enough.
-    let _ = unsafe { call(nr::RT_SIGACTION, args) };
+    let _ = unsafe { call(__NR_rt_sigaction, args) };
 }
 
 /// Ends this process as the signal ended another, if that is what it does.
 pub fn die_by(signal: u8) {
     default_signal(signal);
-    let _ = signal_mask(uapi::SIG_UNBLOCK, 1 << (signal - 1));
+    let _ = signal_mask(SIG_UNBLOCK, 1 << (signal - 1));
     // SAFETY: No memory is passed.
     unsafe {
-        if let Ok(pid) = call(nr::GETPID, [0; 6]) {
-            let _ = call(nr::KILL, [pid, signal as usize, 0, 0, 0, 0]);
+        if let Ok(pid) = call(__NR_getpid, [0; 6]) {
+            let _ = call(__NR_kill, [pid, signal as usize, 0, 0, 0, 0]);
         }
     }
 }
@@ -306,7 +322,7 @@ pub fn write(fd: c_int, text: &[u8]) -> Result<usize> {
     // SAFETY: The text has its length.
     unsafe {
         call(
-            nr::WRITE,
+            __NR_write,
             [fd as usize, text.as_ptr() as usize, text.len(), 0, 0, 0],
         )
     }
@@ -315,6 +331,6 @@ pub fn write(fd: c_int, text: &[u8]) -> Result<usize> {
 pub fn exit(status: c_int) -> ! {
     loop {
         // SAFETY: No memory is passed.
-        let _ = unsafe { call(nr::EXIT_GROUP, [status as usize, 0, 0, 0, 0, 0]) };
+        let _ = unsafe { call(__NR_exit_group, [status as usize, 0, 0, 0, 0, 0]) };
     }
 }

@@ -7,7 +7,7 @@ use execns_cli::grammar::Words;
 use execns_cli::options::{Caller, Options, Problem, Propagation};
 use execns_cli::plan::Plan;
 use execns_cli::stage::Stage;
-use execns_cli::uapi::*;
+use linux_raw_sys::general::{CLOCK_BOOTTIME, CLONE_NEWNS, CLONE_NEWUSER};
 use std::ffi::{CStr, CString};
 
 const CALLER: Caller = Caller {
@@ -217,7 +217,7 @@ fn clocks_need_a_namespace() {
         assert_eq!(plan.nr_offsets, 1);
         assert_eq!(
             (plan.offsets[0].clock, plan.offsets[0].sec),
-            (CLOCK_BOOTTIME, -5)
+            (CLOCK_BOOTTIME as i32, -5)
         );
     });
     assert_eq!(problem("--monotonic 5"), Some(Problem::NeedsTime));

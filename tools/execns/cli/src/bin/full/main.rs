@@ -12,13 +12,12 @@ mod parser;
 mod report;
 mod show;
 
-use execns_abi::{ExecnsFd, ExecnsIdMap, MAX_EXTENTS};
+use execns_abi::{AT_EXECVE_CHECK, ExecnsFd, ExecnsIdMap, MAX_EXTENTS};
 use execns_cli::environment::Environment;
 use execns_cli::grammar::Id;
 use execns_cli::options::{Caller, Options};
 use execns_cli::plan::Plan;
 use execns_cli::run::Program;
-use execns_cli::uapi::AT_EXECVE_CHECK;
 use execns_cli::{stage, sys};
 use parser::Line;
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};

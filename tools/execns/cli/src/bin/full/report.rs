@@ -8,7 +8,7 @@ use execns_cli::options::Problem;
 use execns_cli::plan::Plan;
 use execns_cli::run::{Failure, Step};
 use execns_cli::sys::{self, Errno};
-use execns_cli::uapi::*;
+use linux_raw_sys::general::CLONE_NEWUSER;
 
 /// A text about an option.
 pub fn option(id: Id, text: &str) -> String {
@@ -86,8 +86,10 @@ fn hint(errno: Errno, plan: &Plan<'_>) -> String {
         Errno::EINVAL => "ranges of ids may not overlap, and the kernel may be without a kind of \
                           namespace"
             .into(),
-        Errno(28) => "there are too many namespaces: see /proc/sys/user/max_*_namespaces".into(),
-        Errno(34) => "a clock would be below zero, or too far ahead".into(),
+        Errno::ENOSPC => {
+            "there are too many namespaces: see /proc/sys/user/max_*_namespaces".into()
+        }
+        Errno::ERANGE => "a clock would be below zero, or too far ahead".into(),
         _ => String::new(),
     }
 }

@@ -15,7 +15,10 @@ use execns_cli::plan::Plan;
 use execns_cli::run::{Failure, Step};
 use execns_cli::signal;
 use execns_cli::sys;
-use execns_cli::uapi::*;
+use linux_raw_sys::general::{
+    CLOCK_MONOTONIC, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID,
+    CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+};
 use std::ffi::CStr;
 use std::fs;
 use std::io::{self, Write};
@@ -59,7 +62,7 @@ fn link(path: &str) -> String {
     fs::read_link(path).map_or("?".into(), |link| link.to_string_lossy().into_owned())
 }
 
-const KINDS: [(&str, u64); 8] = [
+const KINDS: [(&str, u32); 8] = [
     ("user", CLONE_NEWUSER),
     ("mnt", CLONE_NEWNS),
     ("pid", CLONE_NEWPID),
@@ -204,7 +207,7 @@ fn rows(plan: &Plan<'_>, program: String) -> Rows {
         .iter()
         .map(|o| (o.clock, o.sec))
     {
-        let name = if clock == CLOCK_MONOTONIC {
+        let name = if clock == CLOCK_MONOTONIC as i32 {
             "monotonic"
         } else {
             "boottime"
