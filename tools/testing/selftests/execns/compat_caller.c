@@ -3,6 +3,8 @@
  * compat_caller FILE: check errors of execns() as a 32-bit program, then become
  * execns_report in all new namespaces. With EXECNSAT in the environment, the same
  * of execnsat(). Exits with the number of what failed.
+ *
+ * compat_caller: make one call that names no program, and exit with its errno.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -102,11 +104,28 @@ static int by_execnsat(char *const *argv)
 	return 21;
 }
 
+/* Whatever a filter could know about. */
+static int one_call(int at)
+{
+	char *const argv[] = { "program", NULL };
+	struct execns_args args = {
+		.unshare_flags = ALL_NS,
+		.flags = EXECNS_ROOT_FD | EXECNS_SET_IDS | EXECNS_DROP_GROUPS,
+		.root_fd = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC), .uid = 5, .gid = 7,
+	};
+
+	if (at)
+		call("/nonexistent", argv, &args, sizeof(args));
+	else
+		syscall(__NR_execns, ALL_NS, "/nonexistent", argv, environ);
+	return errno;
+}
+
 int main(int argc, char **argv)
 {
 	char *const args[] = { "execns_report", "from 32 bit", argv[argc - 1], NULL };
 
 	if (argc < 2)
-		return 1;
+		return one_call(!!getenv("EXECNSAT"));
 	return getenv("EXECNSAT") ? by_execnsat(args) : by_execns(args);
 }
