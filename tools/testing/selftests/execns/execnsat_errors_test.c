@@ -265,8 +265,11 @@ TEST_F(check, succeeds_and_changes_nothing)
 	EXPECT_EQ(0, check_all(&self->request)) TH_LOG("%s", strerror(errno));
 }
 
-/* What was staged is given back, so that it can be staged again. */
-TEST_F(check, leaks_nothing)
+/*
+ * What was staged is given back, so that it can be staged again. A kernel with
+ * KASAN and lockdep takes its time.
+ */
+TEST_F_TIMEOUT(check, leaks_nothing, 240)
 {
 	static const char path[] = "/proc/sys/user/max_uts_namespaces";
 	int i, busy = 0;
