@@ -27,9 +27,13 @@ void execns_free(struct execns *execns);
 const struct cred *execns_cred(struct execns *execns);
 void execns_end_lookup(struct execns *execns);
 void execns_commit(struct execns *execns);
-void execns_commit_ids(struct execns *execns);
+void execns_commit_creds(struct execns *execns);
 void execns_defer_dump(struct execns *execns, struct file *file);
 struct file *execns_deferred_dump(struct execns *execns);
+
+/* A vfork() parent waits until the credentials are committed. */
+void mm_exec_release(struct task_struct *tsk, struct mm_struct *mm);
+void complete_vfork_done(struct task_struct *tsk);
 
 /* What kernel/execns/ needs of C. */
 struct cred *execns_prepare_ids(const struct cred *base, uid_t uid, gid_t gid,

@@ -10,7 +10,7 @@
 //! 2. [`execns_end_lookup`], right after the point of no return.
 //! 3. [`execns_commit`], once the caller is single-threaded and before the new mm is visible.
 //!    This can not fail.
-//! 4. [`execns_commit_ids`], once it is visible.
+//! 4. [`execns_commit_creds`], as soon as it is.
 //! 5. [`execns_free`]. What has been staged and not committed is undone, so that a failure before
 //!    the point of no return leaves the caller as it was.
 //!
@@ -166,16 +166,16 @@ pub unsafe extern "C" fn execns_commit(execns: *mut bindings::execns) {
     unsafe { from_c(execns) }.commit(kernel::current!());
 }
 
-/// Gives the current task the ids that the program is to have, if these are others. Its memory is
-/// that of the program.
+/// Gives the current task the credentials that the program's are derived from. May sleep.
 ///
 /// # Safety
 ///
-/// As for [`from_c`].
+/// As for [`from_c`]. The memory of the current task is that of the program, and nobody looks at it
+/// before `exec_update_lock` is released.
 #[export]
-pub unsafe extern "C" fn execns_commit_ids(execns: *mut bindings::execns) {
+pub unsafe extern "C" fn execns_commit_creds(execns: *mut bindings::execns) {
     // SAFETY: By the safety requirements.
-    unsafe { from_c(execns) }.commit_ids(kernel::current!());
+    unsafe { from_c(execns) }.commit_creds(kernel::current!());
 }
 
 /// Keeps `file` until the credentials are final, which decide whether the program may read it.

@@ -17,23 +17,15 @@ use kernel::{
     }, //
 };
 
-/// Credentials in a new user namespace.
-pub(crate) struct Identity {
-    /// With the ids that the caller has.
-    pub(crate) cred: NewCredential,
-    /// With those that the program has, if they are others.
-    pub(crate) ids: Option<NewCredential>,
-}
-
 /// Prepares credentials in a new user namespace.
-pub(crate) fn stage(args: &IdentityArgs) -> Result<Identity> {
+pub(crate) fn stage(args: &IdentityArgs) -> Result<NewCredential> {
     let mut cred = NewCredential::in_new_user_ns()?;
     set_maps(cred.user_ns(), args)?;
     // That is all it can lack, whatever C calls it. execve(2) has another meaning for EAGAIN.
     cred.set_ucounts().map_err(|_| ENOMEM)?;
     let (uid, gid) = args.ids.unwrap_or((u32::MAX, u32::MAX));
-    let ids = cred.prepare_ids(uid, gid, args.drop_groups)?;
-    Ok(Identity { cred, ids })
+    let other = cred.prepare_ids(uid, gid, args.drop_groups)?;
+    Ok(other.unwrap_or(cred))
 }
 
 /// Sets what the caller could write to `/proc/PID/setgroups`, `uid_map` and `gid_map` itself, in

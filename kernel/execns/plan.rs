@@ -12,12 +12,8 @@ use crate::{
         UnshareFlag,
         UnshareFlags, //
     },
-    identity::{
-        self,
-        Identity, //
-    }, //
+    identity, //
 };
-use core::ops::Deref;
 use kernel::{
     cred::{
         Credential,
@@ -52,7 +48,6 @@ struct Staged {
     flags: UnshareFlags,
     descriptors: Descriptors,
     cred: Option<NewCredential>,
-    ids: Option<NewCredential>,
     lookup: Lookup,
 }
 
@@ -66,13 +61,10 @@ impl Staged {
         let root = args.root.map(LocalFile::fget_raw).transpose()?;
         let descriptors = Descriptors::stage(args.moves)?;
         let mut fs = Self::stage_fs(flags)?;
-        let (mut cred, ids) = if flags.contains(UnshareFlag::NewUser) {
-            let Identity { cred, ids } = identity::stage(&args.identity)?;
-
-            (Some(cred), ids)
-        } else {
-            (None, None)
-        };
+        let mut cred = flags
+            .contains(UnshareFlag::NewUser)
+            .then(|| identity::stage(&args.identity))
+            .transpose()?;
         let mut nsproxy = match (&root, &mut fs) {
             (Some(root), Some(fs)) => Some(NewNsproxy::unshare_at_root(
                 flags.bits(),
@@ -100,7 +92,6 @@ impl Staged {
             flags,
             descriptors,
             cred,
-            ids,
             lookup,
         })
     }
@@ -126,7 +117,6 @@ impl Staged {
             flags: self.flags,
             descriptors: self.descriptors,
             cred: self.cred,
-            ids: self.ids,
             fs,
             nsproxy,
         }
@@ -138,14 +128,13 @@ struct Ready {
     flags: UnshareFlags,
     descriptors: Descriptors,
     cred: Option<NewCredential>,
-    ids: Option<NewCredential>,
     fs: Option<FsStruct>,
     nsproxy: Option<NewNsproxy>,
 }
 
 impl Ready {
-    /// Carries out all of it but other ids, and returns these.
-    fn commit(self, task: &CurrentTask) -> Option<NewCredential> {
+    /// Carries out all of it but the credentials.
+    fn commit(self, task: &CurrentTask) -> Committed {
         let unshares = self.fs.is_some() || self.nsproxy.is_some() || self.cred.is_some();
 
         self.descriptors.install(task);
@@ -162,13 +151,30 @@ impl Ready {
         if let Some(nsproxy) = self.nsproxy {
             nsproxy.install(task);
         }
+        Committed {
+            cred: self.cred,
+            unshares,
+        }
+    }
+}
+
+/// What is left to do when the memory of the caller is gone.
+///
+/// With the credentials of the program, others can get at what is in memory who could not before:
+/// the owner of its user namespace, and who has its ids.
+struct Committed {
+    cred: Option<NewCredential>,
+    unshares: bool,
+}
+
+impl Committed {
+    fn commit_creds(self, task: &CurrentTask) {
         if let Some(cred) = self.cred {
             cred.commit(task);
         }
-        if unshares {
+        if self.unshares {
             nsproxy::notify_perf(task);
         }
-        self.ids
     }
 }
 
@@ -176,10 +182,7 @@ enum State {
     Requested(Request),
     Staged(Staged),
     Ready(Ready),
-    /// With the ids of the program, which it must not have as long as it has the caller's memory:
-    /// either that could be read by others who have these ids, or nobody could debug a caller
-    /// any more who shares it.
-    Committed(Option<NewCredential>),
+    Committed(Committed),
     Done,
 }
 
@@ -227,13 +230,11 @@ impl Execns {
 
     /// Credentials that are staged, from which those of the program are derived.
     pub(crate) fn cred(&self) -> Option<&Credential> {
-        let cred = match &self.state {
-            State::Staged(staged) => staged.ids.as_ref().or(staged.cred.as_ref()),
-            State::Ready(ready) => ready.ids.as_ref().or(ready.cred.as_ref()),
+        match &self.state {
+            State::Staged(staged) => staged.cred.as_deref(),
+            State::Ready(ready) => ready.cred.as_deref(),
             State::Requested(_) | State::Committed(_) | State::Done => None,
-        };
-
-        cred.map(Deref::deref)
+        }
     }
 
     pub(crate) fn end_lookup(&mut self) {
@@ -251,10 +252,10 @@ impl Execns {
         });
     }
 
-    pub(crate) fn commit_ids(&mut self, task: &CurrentTask) {
+    pub(crate) fn commit_creds(&mut self, task: &CurrentTask) {
         self.advance(|state| {
-            if let State::Committed(Some(ids)) = state {
-                ids.commit(task);
+            if let State::Committed(committed) = state {
+                committed.commit_creds(task);
             }
             State::Done
         });
