@@ -23,6 +23,10 @@ pub(crate) fn stage(args: &IdentityArgs) -> Result<NewCredential> {
     set_maps(cred.user_ns(), args)?;
     // That is all it can lack, whatever C calls it. execve(2) has another meaning for EAGAIN.
     cred.set_ucounts().map_err(|_| ENOMEM)?;
+    if args.ids.is_none() && !args.drop_groups {
+        return Ok(cred);
+    }
+
     let (uid, gid) = args.ids.unwrap_or((u32::MAX, u32::MAX));
     let other = cred.prepare_ids(uid, gid, args.drop_groups)?;
     Ok(other.unwrap_or(cred))

@@ -81,7 +81,7 @@ pub struct ExecnsTimeOffset {
     pub nsec: i64,
 }
 
-/// `struct execns_args`: the arguments of execnsat(2). [`array()`] makes a pointer and its number.
+/// `struct execns_args`: the arguments of execnsat(2). [`ExecnsArgs::of_arrays`] makes pointers and their numbers.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExecnsArgs {
@@ -117,6 +117,34 @@ pub struct ExecnsArgs {
     pub reserved: u32,
 }
 
+impl ExecnsArgs {
+    /// With these arrays, and zero otherwise. They have to be there as long as the arguments are
+    /// used.
+    pub fn of_arrays(
+        fds: &[ExecnsFd],
+        uid_map: &[ExecnsIdMap],
+        gid_map: &[ExecnsIdMap],
+        time_offsets: &[ExecnsTimeOffset],
+    ) -> Self {
+        let (fds, nr_fds) = array(fds);
+        let (uid_map, nr_uid_map) = array(uid_map);
+        let (gid_map, nr_gid_map) = array(gid_map);
+        let (time_offsets, nr_time_offsets) = array(time_offsets);
+
+        Self {
+            fds,
+            uid_map,
+            gid_map,
+            time_offsets,
+            nr_fds,
+            nr_uid_map,
+            nr_gid_map,
+            nr_time_offsets,
+            ..Self::default()
+        }
+    }
+}
+
 const _: () = {
     assert!(size_of::<ExecnsFd>() == 8 && align_of::<ExecnsFd>() == 4);
     assert!(offset_of!(ExecnsFd, to) == 4);
@@ -146,7 +174,7 @@ const _: () = {
 };
 
 /// An array as the kernel takes it, its address and its number of elements: both are zero, or none.
-pub fn array<T>(elements: &[T]) -> (u64, u32) {
+fn array<T>(elements: &[T]) -> (u64, u32) {
     match elements {
         [] => (0, 0),
         // What is too long is refused, at the largest number as well.

@@ -8,7 +8,7 @@ use crate::stage::{ARGS, NAME};
 use crate::sys::{self, Errno};
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
-use execns_abi::{ExecnsArgs, array};
+use execns_abi::ExecnsArgs;
 use linux_raw_sys::general::{AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH};
 
 /// What has failed.
@@ -90,28 +90,16 @@ pub unsafe fn search_and_execute<'a>(
 
 impl<'a> Plan<'a> {
     fn args(&self, at_flags: u32, root_fd: c_int) -> ExecnsArgs {
-        let (fds, nr_fds) = array(&self.fds);
-        let (uid_map, nr_uid_map) = array(&self.uid_map);
-        let (gid_map, nr_gid_map) = array(&self.gid_map);
         let offsets = self.offsets.get(..self.nr_offsets).unwrap_or(&[]);
-        let (time_offsets, nr_time_offsets) = array(offsets);
 
         ExecnsArgs {
             unshare_flags: self.unshare.into(),
             at_flags,
             flags: self.flags,
-            fds,
-            uid_map,
-            gid_map,
-            time_offsets,
-            nr_fds,
-            nr_uid_map,
-            nr_gid_map,
-            nr_time_offsets,
             root_fd,
             uid: self.uid,
             gid: self.gid,
-            reserved: 0,
+            ..ExecnsArgs::of_arrays(&self.fds, &self.uid_map, &self.gid_map, offsets)
         }
     }
 

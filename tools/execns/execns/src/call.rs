@@ -36,27 +36,14 @@ pub(crate) struct Call {
 impl Call {
     /// `struct execns_args`, with more of `at_flags`.
     pub fn args(&self, at_flags: u32) -> ExecnsArgs {
-        let (fds, nr_fds) = abi::array(&self.fds);
-        let (uid_map, nr_uid_map) = abi::array(&self.uid_map);
-        let (gid_map, nr_gid_map) = abi::array(&self.gid_map);
-        let (time_offsets, nr_time_offsets) = abi::array(&self.time_offsets);
-
         ExecnsArgs {
             unshare_flags: self.namespaces.bits(),
             at_flags: self.at_flags | at_flags,
             flags: self.flags,
-            fds,
-            uid_map,
-            gid_map,
-            time_offsets,
-            nr_fds,
-            nr_uid_map,
-            nr_gid_map,
-            nr_time_offsets,
             root_fd: self.root_fd,
             uid: self.uid,
             gid: self.gid,
-            reserved: 0,
+            ..ExecnsArgs::of_arrays(&self.fds, &self.uid_map, &self.gid_map, &self.time_offsets)
         }
     }
 }

@@ -5,16 +5,9 @@
  * the attack has worked, or what the command says.
  */
 #include "attack_test.h"
+#include "agent_main.h"
 
-#include <linux/io_uring.h>
 #include <sys/ptrace.h>
-
-static int ready, go;
-
-static int number(char **args)
-{
-	return *args ? atoi(*args) : -1;
-}
 
 /* FD: the errno of writing to what it is, by opening it again. */
 static int cmd_reopen(char **args)
@@ -172,46 +165,18 @@ static int finish_sigio(char **args)
 /* RING PARAMS: the errno of writing a byte to the ring's registered file 0. */
 static int cmd_ring(char **args)
 {
-	unsigned int *tail, *array, *cq_head, *cq_tail;
-	struct io_uring_params p;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqe;
-	int ring = number(args);
-	char *sq, *cq;
+	const struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_WRITE, .flags = IOSQE_FIXED_FILE, .addr = PTR("!"), .len = 1,
+	};
+	struct io_uring_cqe cqe;
+	int error = ring_do(args, &sqe, &cqe);
 
-	if (pread(number(args + 1), &p, sizeof(p), 0) != sizeof(p))
-		return 101;
-	sq = mmap(NULL, p.sq_off.array + p.sq_entries * sizeof(*array), PROT_READ | PROT_WRITE,
-		  MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	cq = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(*cqe), PROT_READ | PROT_WRITE,
-		  MAP_SHARED, ring, IORING_OFF_CQ_RING);
-	sqes = mmap(NULL, p.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED,
-		    ring, IORING_OFF_SQES);
-	if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
-		return errno;
-	tail = (void *)(sq + p.sq_off.tail);
-	array = (void *)(sq + p.sq_off.array);
-	cq_head = (void *)(cq + p.cq_off.head);
-	cq_tail = (void *)(cq + p.cq_off.tail);
-	*cq_head = __atomic_load_n(cq_tail, __ATOMIC_ACQUIRE);
-	memset(sqes, 0, sizeof(*sqes));
-	sqes->opcode = IORING_OP_WRITE;
-	sqes->flags = IOSQE_FIXED_FILE;
-	sqes->addr = PTR("!");
-	sqes->len = 1;
-	array[*tail & (p.sq_entries - 1)] = 0;
-	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	if (syscall(__NR_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
-		return errno;
-	cqe = (struct io_uring_cqe *)(cq + p.cq_off.cqes) + (*cq_head & (p.cq_entries - 1));
-	return cqe->res == 1 ? 0 : -cqe->res;
+	if (error)
+		return error;
+	return cqe.res == 1 ? 0 : -cqe.res;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(char **args);
-	int (*finish)(char **args);
-} commands[] = {
+static const struct agent_command commands[] = {
 	{ "reopen", cmd_reopen },
 	{ "overwrite", cmd_overwrite },
 	{ "hold", cmd_hold },
@@ -227,25 +192,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	unsigned char result;
-	char byte;
-	size_t i;
-
-	if (argc < 4)
-		return 97;
-	ready = atoi(argv[1]);
-	go = atoi(argv[2]);
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, argv[3]))
-			continue;
-		result = commands[i].run(argv + 4);
-		if (write(ready, &result, 1) != 1)
-			return 96;
-		if (!result && commands[i].finish)
-			result = commands[i].finish(argv + 4);
-		while (read(go, &byte, 1) > 0)
-			;
-		return result;
-	}
-	return 95;
+	return agent_main(argc, argv, commands, ARRAY_SIZE(commands));
 }

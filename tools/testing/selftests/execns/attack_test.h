@@ -27,13 +27,13 @@ static inline struct execns_args with_map(const struct execns_id_map *map, unsig
 /* unshare(), chroot() where there is a root, and execve(). */
 static inline int call_by_unshare(void *data)
 {
-	char *argv[32] = { "attack_agent", NULL }, ready[16], go[16];
+	char *argv[32] = { "attack_agent", NULL };
 	char uid[1024], gid[1024];
 	static const struct execns_args none;
 	struct agent_run *run = data;
 	const struct execns_args *args = run->args ?: &none;
 	unsigned char failed[2] = { CALL_FAILED };
-	int cwd, i, error = 0;
+	int cwd, error = 0;
 
 	if (run->setup && run->setup(run->data))
 		return 98;
@@ -53,12 +53,7 @@ static inline int call_by_unshare(void *data)
 	    (setresgid(args->gid, args->gid, args->gid) ||
 	     setresuid(args->uid, args->uid, args->uid)))
 		error = errno;
-	snprintf(ready, sizeof(ready), "%d", AGENT_READY);
-	snprintf(go, sizeof(go), "%d", AGENT_GO);
-	argv[1] = ready;
-	argv[2] = go;
-	for (i = 0; run->command[i]; i++)
-		argv[i + 3] = run->command[i];
+	agent_argv(run, argv);
 	if (!error && dup2(run->ready[1], AGENT_READY) >= 0 && dup2(run->go[0], AGENT_GO) >= 0) {
 		execve(run->path ?: "./execnsat_agent", argv, environ);
 		error = errno;

@@ -1,34 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * execnsat_agent READY GO COMMAND [ARG]...: do what a test asks of the program
- * that it starts. The result, 0 if all is well, is written to the descriptor
- * READY as a byte, and is the exit status once GO has been closed by the other
- * side. READY may be -1.
+ * that it starts, see agent_main().
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/io_uring.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
-
-static int ready, go;
-
-static int number(char **args)
-{
-	return *args ? atoi(*args) : -1;
-}
+#include "agent_main.h"
 
 /* Nothing but to be there. */
 static int cmd_wait(char **args)
@@ -100,42 +89,15 @@ static int cmd_epoll(char **args)
 	return event.data.u32 == (unsigned int)number(args + 1) ? 0 : 2;
 }
 
-/* RING PARAMS: do nothing, by io_uring. The parameters are in a file. */
+/* RING PARAMS: do nothing, by io_uring. */
 static int cmd_uring(char **args)
 {
-	unsigned int *tail, *array, *cq_head, *cq_tail;
-	struct io_uring_params p;
-	struct io_uring_sqe *sqes;
-	struct io_uring_cqe *cqe;
-	int ring = number(args);
-	char *sq, *cq;
+	const struct io_uring_sqe sqe = { .opcode = IORING_OP_NOP, .user_data = 4711 };
+	struct io_uring_cqe cqe;
 
-	if (pread(number(args + 1), &p, sizeof(p), 0) != sizeof(p))
+	if (ring_do(args, &sqe, &cqe))
 		return 1;
-	sq = mmap(NULL, p.sq_off.array + p.sq_entries * sizeof(*array), PROT_READ | PROT_WRITE,
-		  MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	cq = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(*cqe), PROT_READ | PROT_WRITE,
-		  MAP_SHARED, ring, IORING_OFF_CQ_RING);
-	sqes = mmap(NULL, p.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED,
-		    ring, IORING_OFF_SQES);
-	if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
-		return 2;
-	tail = (void *)(sq + p.sq_off.tail);
-	array = (void *)(sq + p.sq_off.array);
-	cq_head = (void *)(cq + p.cq_off.head);
-	cq_tail = (void *)(cq + p.cq_off.tail);
-	cqe = (void *)(cq + p.cq_off.cqes);
-	memset(sqes, 0, sizeof(*sqes));
-	sqes->opcode = IORING_OP_NOP;
-	sqes->user_data = 4711;
-	array[*tail & (p.sq_entries - 1)] = 0;
-	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	if (syscall(__NR_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
-		return 3;
-	if (__atomic_load_n(cq_tail, __ATOMIC_ACQUIRE) == *cq_head)
-		return 4;
-	cqe += *cq_head & (p.cq_entries - 1);
-	return cqe->user_data == 4711 && !cqe->res ? 0 : 5;
+	return cqe.user_data == 4711 && !cqe.res ? 0 : 5;
 }
 
 /* PATH: the errno of reading it, 0 for none. */
@@ -185,11 +147,7 @@ static int cmd_write(char **args)
 	return write(fd, args[1], strlen(args[1])) < 0 ? errno : 0;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(char **args);
-	int (*finish)(char **args);
-} commands[] = {
+static const struct agent_command commands[] = {
 	{ "wait", cmd_wait },
 	{ "fds", cmd_fds },
 	{ "locked", cmd_locked },
@@ -207,27 +165,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	unsigned char result;
-	char byte;
-	size_t i;
-
-	if (argc < 4)
-		return 97;
-	ready = atoi(argv[1]);
-	go = atoi(argv[2]);
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, argv[3]))
-			continue;
-		result = commands[i].run(argv + 4);
-		if (ready < 0)
-			return result;
-		if (write(ready, &result, 1) != 1)
-			return 96;
-		if (!result && commands[i].finish)
-			result = commands[i].finish(argv + 4);
-		while (read(go, &byte, 1) > 0)
-			;
-		return result;
-	}
-	return 95;
+	return agent_main(argc, argv, commands, ARRAY_SIZE(commands));
 }

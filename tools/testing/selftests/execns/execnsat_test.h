@@ -106,15 +106,27 @@ struct agent_run {
 	int error;			/* errno of a failed call */
 };
 
+/* The words after the name that the agent is called by. */
+static inline void agent_argv(const struct agent_run *run, char **argv)
+{
+	static char ready[16], go[16];
+	size_t i;
+
+	snprintf(ready, sizeof(ready), "%d", AGENT_READY);
+	snprintf(go, sizeof(go), "%d", AGENT_GO);
+	argv[1] = ready;
+	argv[2] = go;
+	for (i = 0; run->command[i]; i++)
+		argv[i + 3] = run->command[i];
+}
+
 static inline int call_agent(void *data)
 {
 	char *argv[32] = { "execnsat_agent", NULL };
 	struct agent_run *run = data;
 	struct execns_args args = run->args ? *run->args : (struct execns_args){};
 	unsigned char failed[2] = { CALL_FAILED };
-	char ready[16], go[16];
 	struct execns_fd fds[64];
-	size_t i;
 
 	if (run->setup && run->setup(run->data))
 		return 98;
@@ -124,12 +136,7 @@ static inline int call_agent(void *data)
 	fds[run->nr_fds + 1] = (struct execns_fd){ run->go[0], AGENT_GO };
 	args.fds = PTR(fds);
 	args.nr_fds = run->nr_fds + 2;
-	snprintf(ready, sizeof(ready), "%d", AGENT_READY);
-	snprintf(go, sizeof(go), "%d", AGENT_GO);
-	argv[1] = ready;
-	argv[2] = go;
-	for (i = 0; run->command[i]; i++)
-		argv[i + 3] = run->command[i];
+	agent_argv(run, argv);
 	sys_execnsat(AT_FDCWD, run->path ?: "./execnsat_agent", argv, environ, &args,
 		     sizeof(args));
 	failed[1] = errno;

@@ -12,33 +12,13 @@
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
+use linux_raw_sys::general as kernel;
 
 #[cfg(target_arch = "x86_64")]
-mod number {
-    pub const WRITE: usize = 1;
-    pub const FSTAT: usize = 5;
-    pub const PAUSE: [usize; 5] = [34, 0, 0, 0, 0];
-    pub const GETPID: usize = 39;
-    pub const FCNTL: usize = 72;
-    pub const EXIT_GROUP: usize = 231;
-    pub const OPENAT: usize = 257;
-    pub const NEWFSTATAT: usize = 262;
-    pub const PRLIMIT64: usize = 302;
-}
-
+const PAUSE: u32 = kernel::__NR_pause;
+// ppoll(2) of nothing.
 #[cfg(target_arch = "aarch64")]
-mod number {
-    pub const WRITE: usize = 64;
-    pub const FSTAT: usize = 80;
-    // ppoll(2) of nothing.
-    pub const PAUSE: [usize; 5] = [73, 0, 0, 0, 0];
-    pub const GETPID: usize = 172;
-    pub const FCNTL: usize = 25;
-    pub const EXIT_GROUP: usize = 94;
-    pub const OPENAT: usize = 56;
-    pub const NEWFSTATAT: usize = 79;
-    pub const PRLIMIT64: usize = 261;
-}
+const PAUSE: u32 = kernel::__NR_ppoll;
 
 #[cfg(target_arch = "x86_64")]
 global_asm!(
@@ -69,7 +49,7 @@ global_asm!(
 /// # Safety
 ///
 /// What it writes to has to be memory that nobody else refers to.
-unsafe fn syscall(number: usize, args: [usize; 4]) -> isize {
+unsafe fn syscall(number: u32, args: [usize; 4]) -> isize {
     let result;
 
     #[cfg(target_arch = "x86_64")]
@@ -77,7 +57,7 @@ unsafe fn syscall(number: usize, args: [usize; 4]) -> isize {
     unsafe {
         asm!(
             "syscall",
-            inlateout("rax") number => result,
+            inlateout("rax") number as usize => result,
             in("rdi") args[0],
             in("rsi") args[1],
             in("rdx") args[2],
@@ -92,7 +72,7 @@ unsafe fn syscall(number: usize, args: [usize; 4]) -> isize {
     unsafe {
         asm!(
             "svc #0",
-            in("x8") number,
+            in("x8") number as usize,
             inlateout("x0") args[0] => result,
             in("x1") args[1],
             in("x2") args[2],
@@ -106,15 +86,15 @@ unsafe fn syscall(number: usize, args: [usize; 4]) -> isize {
 fn exit(status: usize) -> ! {
     loop {
         // SAFETY: Nothing is written.
-        unsafe { syscall(number::EXIT_GROUP, [status, 0, 0, 0]) };
+        unsafe { syscall(kernel::__NR_exit_group, [status, 0, 0, 0]) };
     }
 }
 
-const F_GETFD: usize = 1;
-const F_GETFL: usize = 3;
-const RLIMIT_NOFILE: usize = 7;
-const O_WRONLY: usize = 1;
-const AT_FDCWD: usize = -100isize as usize;
+const F_GETFD: usize = kernel::F_GETFD as usize;
+const F_GETFL: usize = kernel::F_GETFL as usize;
+const RLIMIT_NOFILE: usize = kernel::RLIMIT_NOFILE as usize;
+const O_WRONLY: usize = kernel::O_WRONLY as usize;
+const AT_FDCWD: usize = kernel::AT_FDCWD as usize;
 
 /// The two words that tell of a descriptor: its number and flags, and what it is open on.
 fn look(fd: usize) -> Option<[u64; 2]> {
@@ -125,15 +105,15 @@ fn look(fd: usize) -> Option<[u64; 2]> {
 
     // SAFETY: `stat` is large enough, and is read if it was written.
     unsafe {
-        let flags = syscall(number::FCNTL, [fd, F_GETFD, 0, 0]);
+        let flags = syscall(kernel::__NR_fcntl, [fd, F_GETFD, 0, 0]);
 
         if flags < 0 {
             return None;
         }
-        if syscall(number::FSTAT, [fd, at, 0, 0]) < 0 {
+        if syscall(kernel::__NR_fstat, [fd, at, 0, 0]) < 0 {
             exit(201);
         }
-        let status = syscall(number::FCNTL, [fd, F_GETFL, 0, 0]);
+        let status = syscall(kernel::__NR_fcntl, [fd, F_GETFL, 0, 0]);
         let first = (flags as u64 & 1) << 63 | (status as u64 & 0x7fff_ffff) << 32 | fd as u64;
         let file = stat.as_ptr().cast::<u64>();
 
@@ -149,11 +129,11 @@ fn open(path: usize) -> usize {
     // SAFETY: `limit` is large enough for a struct rlimit64, and is read if it was written.
     unsafe {
         // There may be none below the soft limit.
-        if syscall(number::PRLIMIT64, [0, RLIMIT_NOFILE, 0, at as usize]) == 0 {
+        if syscall(kernel::__NR_prlimit64, [0, RLIMIT_NOFILE, 0, at as usize]) == 0 {
             (*at)[0] = (*at)[1];
-            syscall(number::PRLIMIT64, [0, RLIMIT_NOFILE, at as usize, 0]);
+            syscall(kernel::__NR_prlimit64, [0, RLIMIT_NOFILE, at as usize, 0]);
         }
-        let file = syscall(number::OPENAT, [AT_FDCWD, path, O_WRONLY, 0]);
+        let file = syscall(kernel::__NR_openat, [AT_FDCWD, path, O_WRONLY, 0]);
 
         usize::try_from(file).unwrap_or_else(|_| exit(202))
     }
@@ -162,7 +142,7 @@ fn open(path: usize) -> usize {
 /// Writes two words, or ends the program.
 fn tell(file: usize, pair: &[u64; 2]) {
     // SAFETY: Nothing is written to memory.
-    if unsafe { syscall(number::WRITE, [file, pair.as_ptr() as usize, 16, 0]) } != 16 {
+    if unsafe { syscall(kernel::__NR_write, [file, pair.as_ptr() as usize, 16, 0]) } != 16 {
         exit(203);
     }
 }
@@ -175,7 +155,7 @@ fn count() -> usize {
 
     // SAFETY: `stat` is large enough, and is read if it was written.
     unsafe {
-        if syscall(number::NEWFSTATAT, [AT_FDCWD, folder, at, 0]) < 0 {
+        if syscall(kernel::__NR_newfstatat, [AT_FDCWD, folder, at, 0]) < 0 {
             exit(204);
         }
         *stat.as_ptr().cast::<u64>().add(6) as usize
@@ -197,7 +177,7 @@ fn report(path: usize, limit: usize) -> ! {
         }
     }
     // SAFETY: Nothing is written.
-    let pid = unsafe { syscall(number::GETPID, [0; 4]) };
+    let pid = unsafe { syscall(kernel::__NR_getpid, [0; 4]) };
 
     tell(file, &[u64::MAX, (missing as u64) << 32 | pid as u64]);
     exit(0)
@@ -211,11 +191,9 @@ unsafe extern "C" fn main(stack: *const usize) -> ! {
     let (count, args) = unsafe { (*stack, stack.add(1)) };
 
     if count < 3 {
-        let [pause, args @ ..] = number::PAUSE;
-
         loop {
             // SAFETY: Nothing is written.
-            unsafe { syscall(pause, args) };
+            unsafe { syscall(PAUSE, [0; 4]) };
         }
     }
     // SAFETY: There are at least three.

@@ -4,7 +4,7 @@
 //! pass, and what its tests need around it.
 
 use super::check;
-use execns_abi::{ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset, SYS_EXECNSAT, array};
+use execns_abi::{ExecnsArgs, ExecnsFd, ExecnsIdMap, ExecnsTimeOffset, SYS_EXECNSAT};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::ops::Range;
@@ -28,27 +28,15 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     pub fn args(&self) -> ExecnsArgs {
-        let (fds, nr_fds) = array(self.fds);
-        let (uid_map, nr_uid_map) = array(self.uid_map);
-        let (gid_map, nr_gid_map) = array(self.gid_map);
-        let (time_offsets, nr_time_offsets) = array(self.time_offsets);
-
         ExecnsArgs {
             unshare_flags: self.unshare_flags,
             at_flags: self.at_flags,
             flags: self.flags,
-            fds,
-            uid_map,
-            gid_map,
-            time_offsets,
-            nr_fds,
-            nr_uid_map,
-            nr_gid_map,
-            nr_time_offsets,
             root_fd: self.root_fd,
             uid: self.uid,
             gid: self.gid,
             reserved: self.reserved,
+            ..ExecnsArgs::of_arrays(self.fds, self.uid_map, self.gid_map, self.time_offsets)
         }
     }
 }
