@@ -42,13 +42,16 @@ export RUN
 #: make bench        instructions per launch, against the rivals, and what up to a
 #:                   million user accounts cost, against the unpatched kernel
 #: make test-debug   the tests of the guest on a kernel with KASAN, lockdep, ...
+#: make test-kcsan   and on one that finds data races (hours)
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug lint bisect-check
+.PHONY: bench test-debug test-kcsan lint bisect-check
 bench:
 	@scripts/bench
 test-debug:
 	@VARIANT=debug scripts/test $(T)
+test-kcsan:
+	@VARIANT=kcsan scripts/test $(T)
 lint:
 	@scripts/lint
 bisect-check:

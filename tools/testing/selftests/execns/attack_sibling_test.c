@@ -14,28 +14,34 @@ struct sibling {
 
 static struct sibling sibling;
 
+static char what_has_changed(void)
+{
+	char cwd[512];
+	size_t i;
+
+	for (i = 0; i < NR_NAMESPACES; i++)
+		if (ns_inode("self", namespaces[i].name) != sibling.ns[i])
+			return 2;
+	if (getuid() || geteuid() || getgid())
+		return 3;
+	if (pread(sibling.secret, cwd, 1, 0) != 1 || cwd[0] != '!')
+		return 4;
+	if (!getcwd(cwd, sizeof(cwd)) || strcmp(cwd, sibling.cwd))
+		return 5;
+	if (sibling.value != 4711)
+		return 6;
+	/* The last one, so that what it differs in is this alone. */
+	return prctl(PR_GET_DUMPABLE) == 1 ? 0 : UNDUMPABLE;
+}
+
 static int check_sibling(void *unused)
 {
-	char cwd[512], byte;
-	size_t i;
+	char byte;
 
 	(void)unused;
 	if (read(sibling.go[0], &byte, 1) != 1)
 		_exit(1);
-	byte = 0;
-	for (i = 0; i < NR_NAMESPACES; i++)
-		if (ns_inode("self", namespaces[i].name) != sibling.ns[i])
-			byte = 2;
-	if (getuid() || geteuid() || getgid())
-		byte = 3;
-	if (pread(sibling.secret, cwd, 1, 0) != 1 || cwd[0] != '!')
-		byte = 4;
-	if (!getcwd(cwd, sizeof(cwd)) || strcmp(cwd, sibling.cwd))
-		byte = 5;
-	if (sibling.value != 4711)
-		byte = 6;
-	if (prctl(PR_GET_DUMPABLE) != 1)
-		byte = UNDUMPABLE;
+	byte = what_has_changed();
 	_exit(write(sibling.result[1], &byte, 1) != 1);
 }
 
