@@ -43,15 +43,22 @@ export RUN
 #:                   million user accounts cost, against the unpatched kernel
 #: make test-debug   the tests of the guest on a kernel with KASAN, lockdep, ...
 #: make test-kcsan   and on one that finds data races (hours)
+#: make faults       on the debug kernel, fail each allocation and each copy from or
+#:                   to user memory of many calls (test-debug: about 30 of each call)
+#: make races        the tests of races for 10 minutes, or MINUTES=n, with what they saw
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug test-kcsan lint bisect-check
+.PHONY: bench test-debug test-kcsan faults races lint bisect-check
 bench:
 	@scripts/bench
 test-debug:
 	@VARIANT=debug scripts/test $(T)
 test-kcsan:
 	@VARIANT=kcsan scripts/test $(T)
+faults:
+	@EXECNS_ENV=EXECNS_FAULTS=all VARIANT=debug scripts/test faults_test faults_noticed_test
+races:
+	@scripts/races $(MINUTES)
 lint:
 	@scripts/lint
 bisect-check:
