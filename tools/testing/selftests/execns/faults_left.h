@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What is left behind when all callers have gone: namespaces, objects, mounts,
+ * charges.
+ */
+#ifndef _FAULTS_LEFT_H
+#define _FAULTS_LEFT_H
+
+#include "faults.h"
+
+#include <linux/nsfs.h>
+
+#ifndef __NR_listns
+#define __NR_listns (__NR_open_tree_attr - 467 + 470)
+#endif
+
+#define CGROUP_ROOT "/sys/fs/cgroup/"
+#define CGROUP CGROUP_ROOT "execns-faults/"
+
+/* Of these, each thread of the system may have one. */
+#define CACHES_OF_TASKS 3
+
+static const char *const caches[] = {
+	"cred", "signal_cache", "task_struct",
+	"nsproxy", "user_namespace", "pid_namespace", "net_namespace", "uts_namespace",
+	"mnt_cache", "files_cache", "fs_cache", "mm_struct", "uid_cache", "filp",
+};
+
+struct left {
+	long namespaces;
+	long tasks;			/* in the cgroup */
+	long objects[ARRAY_SIZE(caches)];
+	char mounts[8192];
+};
+
+/* All that are active, as root sees them. */
+static inline long count_namespaces(void)
+{
+	struct ns_id_req req = { .size = sizeof(req) };
+	static __u64 ids[4096];
+
+	return syscall(__NR_listns, &req, ids, ARRAY_SIZE(ids), 0);
+}
+
+static inline long read_long(const char *path)
+{
+	char text[64];
+
+	read_file(path, text, sizeof(text));
+	return *text ? strtol(text, NULL, 10) : -1;
+}
+
+/* What is cached for a processor, or is to be freed, counts until the cache shrinks. */
+static inline long count_objects(const char *cache)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), SLAB_DIR "%s/shrink", cache);
+	write_file(path, "1");
+	snprintf(path, sizeof(path), SLAB_DIR "%s/objects", cache);
+	return read_long(path);
+}
+
+/* Workers of the kernel come and go. */
+static inline long count_threads(void)
+{
+	char text[128];
+	long threads;
+
+	read_file("/proc/loadavg", text, sizeof(text));
+	return sscanf(text, "%*s %*s %*s %*d/%ld", &threads) == 1 ? threads : 0;
+}
+
+/* An idle processor keeps the memory of who ran there last: let it be this process. */
+static inline void visit_processors(void)
+{
+	cpu_set_t all, one;
+	int i;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
+static inline void take_left(struct left *left)
+{
+	size_t i;
+
+	visit_processors();
+	memset(left, 0, sizeof(*left));
+	left->namespaces = count_namespaces();
+	left->tasks = read_long(CGROUP "pids.current");
+	for (i = 0; i < ARRAY_SIZE(caches); i++)
+		left->objects[i] = count_objects(caches[i]) -
+			(i < CACHES_OF_TASKS ? count_threads() : 0);
+	read_file("/proc/self/mountinfo", left->mounts, sizeof(left->mounts));
+}
+
+/* Says what there is more of, or NULL. */
+static inline const char *compare_left(const struct left *before, const struct left *after)
+{
+	static char text[256];
+	size_t i, len = 0;
+
+	text[0] = '\0';
+	if (after->namespaces > before->namespaces)
+		len += sprintf(text + len, " %ld namespaces",
+			       after->namespaces - before->namespaces);
+	if (after->tasks > before->tasks)
+		len += sprintf(text + len, " %ld tasks", after->tasks - before->tasks);
+	for (i = 0; i < ARRAY_SIZE(caches) && len < 200; i++)
+		if (after->objects[i] > before->objects[i])
+			len += sprintf(text + len, " %ld %s",
+				       after->objects[i] - before->objects[i], caches[i]);
+	if (strcmp(before->mounts, after->mounts))
+		sprintf(text + len, " mounts");
+	return *text ? text + 1 : NULL;
+}
+
+/*
+ * What is left with regard to @before, when what goes by itself has had time to:
+ * namespaces do after their last process.
+ */
+static inline const char *what_is_left(const struct left *before, struct left *after, int tries)
+{
+	const char *left;
+
+	take_left(after);
+	while ((left = compare_left(before, after)) && --tries > 0) {
+		usleep(100000);
+		take_left(after);
+	}
+	return left;
+}
+
+/* A first reading, which nothing that is about to go is in. */
+static inline void settle(struct left *left)
+{
+	struct left next;
+	int same = 0, tries = 0;
+
+	take_left(left);
+	while (same < 2 && ++tries < 100) {
+		usleep(50000);
+		take_left(&next);
+		same = compare_left(&next, left) ? 0 : same + 1;
+		*left = next;
+	}
+}
+
+/* All that this process starts is charged to a cgroup. */
+static inline int enter_cgroup(void)
+{
+	if (write_file(CGROUP_ROOT "cgroup.subtree_control", "+pids"))
+		return -1;
+	if (mkdir(CGROUP, 0755) && errno != EEXIST)
+		return -1;
+	return write_file(CGROUP "cgroup.procs", "0");
+}
+
+/* Whose directory can be removed if nothing is charged there. */
+static inline int leave_cgroup(void)
+{
+	int tries, ret = write_file(CGROUP_ROOT "cgroup.procs", "0");
+
+	for (tries = 0; !ret && tries < 50; tries++) {
+		if (!rmdir(CGROUP))
+			return 0;
+		usleep(100000);
+	}
+	return -1;
+}
+
+#endif

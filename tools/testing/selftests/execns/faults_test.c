@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each allocation and each copy from or to user memory that execns() makes fails,
+ * one by one. The caller stays what it was, and nothing is left behind. What is past
+ * the point of no return kills the caller, as in execve().
+ *
+ * EXECNS_FAULTS=N lets about N hits of each call fail: each k-th of them, and in the
+ * next call those beside. Without it, or with "all", all of them do.
+ */
+#include "faults_check.h"
+
+#define BUT_NET (ALL_NS & ~CLONE_NEWNET)
+
+/* What the tests know of each other. */
+static struct {
+	int nr_rows;
+	struct {
+		const char *name;
+		unsigned int hits;
+		struct sweep sweep;
+	} rows[64];
+	unsigned int killed_by_execve[NR_PROGRAMS];
+} *table;
+
+static void __attribute__((constructor)) make_table(void)
+{
+	table = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+}
+
+FIXTURE(faults) {
+	struct check check;
+};
+
+FIXTURE_VARIANT(faults) {
+	const char *name;
+	struct faults_call call;
+};
+
+FIXTURE_SETUP(faults)
+{
+	const char *wrong = begin_check(&self->check, &variant->call);
+
+	ASSERT_EQ(NULL, wrong) TH_LOG("%s: %s", wrong, strerror(errno));
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	EXPECT_TRUE(end_check()) TH_LOG("something is charged to the cgroup");
+}
+
+/* Those to compare with come first. */
+FIXTURE_VARIANT_ADD(faults, execve) { "execve", { .how = BY_EXECVE } };
+FIXTURE_VARIANT_ADD(faults, execve_script) { "execve script",
+	{ .how = BY_EXECVE, .program = SCRIPT } };
+FIXTURE_VARIANT_ADD(faults, execve_script_of_script) { "execve script of script",
+	{ .how = BY_EXECVE, .program = SCRIPT_OF_SCRIPT } };
+FIXTURE_VARIANT_ADD(faults, execve_dynamic) { "execve dynamic",
+	{ .how = BY_EXECVE, .program = DYNAMIC } };
+FIXTURE_VARIANT_ADD(faults, execve_set_user_id) { "execve set-user-ID",
+	{ .how = BY_EXECVE, .program = SET_USER_ID } };
+
+FIXTURE_VARIANT_ADD(faults, nothing) { "0", { 0 } };
+FIXTURE_VARIANT_ADD(faults, cgroup) { "CGROUP", { .flags = CLONE_NEWCGROUP } };
+FIXTURE_VARIANT_ADD(faults, ipc) { "IPC", { .flags = CLONE_NEWIPC } };
+FIXTURE_VARIANT_ADD(faults, mnt) { "NS", { .flags = CLONE_NEWNS } };
+FIXTURE_VARIANT_ADD(faults, net) { "NET", { .flags = CLONE_NEWNET } };
+FIXTURE_VARIANT_ADD(faults, pid) { "PID", { .flags = CLONE_NEWPID } };
+FIXTURE_VARIANT_ADD(faults, time) { "TIME", { .flags = CLONE_NEWTIME } };
+FIXTURE_VARIANT_ADD(faults, user) { "USER", { .flags = CLONE_NEWUSER } };
+FIXTURE_VARIANT_ADD(faults, uts) { "UTS", { .flags = CLONE_NEWUTS } };
+FIXTURE_VARIANT_ADD(faults, but_net) { "all but NET", { .flags = BUT_NET } };
+FIXTURE_VARIANT_ADD(faults, all) { "all", { .flags = ALL_NS } };
+FIXTURE_VARIANT_ADD(faults, fs) { "FS, shared",
+	{ .flags = CLONE_FS, .share = CLONE_FS } };
+FIXTURE_VARIANT_ADD(faults, sysvsem) { "SYSVSEM", { .flags = CLONE_SYSVSEM } };
+FIXTURE_VARIANT_ADD(faults, threads) { "all but NET, threads",
+	{ .flags = BUT_NET, .threads = true } };
+FIXTURE_VARIANT_ADD(faults, vfork) { "all but NET, vfork, FILES",
+	{ .flags = BUT_NET, .share = CLONE_VM | CLONE_FILES } };
+FIXTURE_VARIANT_ADD(faults, script) { "NS, script",
+	{ .flags = CLONE_NEWNS, .program = SCRIPT } };
+FIXTURE_VARIANT_ADD(faults, script_of_script) { "USER, script of script",
+	{ .flags = CLONE_NEWUSER, .program = SCRIPT_OF_SCRIPT } };
+FIXTURE_VARIANT_ADD(faults, dynamic) { "NS, dynamic",
+	{ .flags = CLONE_NEWNS, .program = DYNAMIC } };
+FIXTURE_VARIANT_ADD(faults, set_user_id) { "NS, set-user-ID",
+	{ .flags = CLONE_NEWNS, .program = SET_USER_ID } };
+FIXTURE_VARIANT_ADD(faults, user_by_user) { "all but NET, by a user",
+	{ .flags = BUT_NET, .uid = 1000, .setup = become_user } };
+FIXTURE_VARIANT_ADD(faults, filtered) { "all but NET, seccomp",
+	{ .flags = BUT_NET, .setup = filtered } };
+FIXTURE_VARIANT_ADD(faults, fds) { "descriptors",
+	{ .how = BY_EXECNSAT, .prepare = with_fds } };
+FIXTURE_VARIANT_ADD(faults, fds_of_vfork) { "descriptors, vfork, FILES",
+	{ .how = BY_EXECNSAT, .prepare = with_fds, .share = CLONE_VM | CLONE_FILES } };
+FIXTURE_VARIANT_ADD(faults, a_map) { "maps of 1",
+	{ .how = BY_EXECNSAT, .flags = CLONE_NEWUSER, .prepare = with_a_map } };
+FIXTURE_VARIANT_ADD(faults, long_maps) { "maps of 340",
+	{ .how = BY_EXECNSAT, .flags = CLONE_NEWUSER, .prepare = with_long_maps } };
+FIXTURE_VARIANT_ADD(faults, ids) { "ids, no groups",
+	{ .how = BY_EXECNSAT, .flags = CLONE_NEWUSER, .prepare = with_ids } };
+FIXTURE_VARIANT_ADD(faults, offsets) { "clock offsets",
+	{ .how = BY_EXECNSAT, .flags = CLONE_NEWTIME, .prepare = with_offsets } };
+FIXTURE_VARIANT_ADD(faults, root) { "root",
+	{ .how = BY_EXECNSAT, .flags = CLONE_NEWNS, .prepare = with_root } };
+FIXTURE_VARIANT_ADD(faults, memfd) { "memfd",
+	{ .how = BY_EXECNSAT, .prepare = of_memfd } };
+FIXTURE_VARIANT_ADD(faults, empty_mntns) { "empty NS, memfd",
+	{ .how = BY_EXECNSAT, .prepare = in_empty_mntns } };
+FIXTURE_VARIANT_ADD(faults, everything) { "all arguments",
+	{ .how = BY_EXECNSAT, .flags = BUT_NET, .prepare = with_all } };
+FIXTURE_VARIANT_ADD(faults, check) { "all arguments, only checked",
+	{ .how = BY_EXECNSAT, .flags = BUT_NET, .prepare = only_check } };
+
+/* Of how many hits one fails. */
+static unsigned int step_of(unsigned int hits)
+{
+	const char *limit = getenv("EXECNS_FAULTS");
+	unsigned int n = limit ? atoi(limit) : 0;
+
+	return n && hits > n ? (hits + n - 1) / n : 1;
+}
+
+TEST_F_TIMEOUT(faults, sweep, 3600)
+{
+	const struct faults_call *call = &variant->call;
+	unsigned int index = table->nr_rows++;
+	/* How many execve() kills is to be known in full. */
+	unsigned int step = call->how == BY_EXECVE ? 1 : step_of(self->check.hits);
+	const char *wrong = run_check(&self->check, 1 + index % step, step);
+
+	EXPECT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+	table->rows[index].name = variant->name;
+	table->rows[index].hits = self->check.hits;
+	table->rows[index].sweep = *self->check.sweep;
+	if (call->how == BY_EXECVE)
+		table->killed_by_execve[call->program] = self->check.sweep->killed;
+	EXPECT_LE(self->check.sweep->killed,
+		  table->killed_by_execve[call->program] + call->more_killed);
+}
+
+/* The last one: what all of them have found. */
+FIXTURE(table) {
+};
+
+FIXTURE_SETUP(table)
+{
+}
+
+FIXTURE_TEARDOWN(table)
+{
+}
+
+TEST_F(table, table)
+{
+	unsigned int injected = 0;
+	char errors[128];
+	int i;
+
+	if (!table->nr_rows)
+		SKIP(return, "no call has been swept");
+	printf("# %-28s %6s %6s %6s %6s %9s  %s\n", "call", "hits", "faults", "failed",
+	       "killed", "tolerated", "errors");
+	for (i = 0; i < table->nr_rows; i++) {
+		const struct sweep *sweep = &table->rows[i].sweep;
+		size_t j, len = 0;
+
+		errors[0] = '\0';
+		for (j = 0; j < ARRAY_SIZE(sweep->errors) && sweep->errors[j].error; j++)
+			len += snprintf(errors + len, sizeof(errors) - len, "%s%s %u",
+					j ? ", " : "", strerrorname_np(sweep->errors[j].error),
+					sweep->errors[j].count);
+		printf("# %-28s %6u %6u %6u %6u %9u  %s\n", table->rows[i].name,
+		       table->rows[i].hits, sweep->injected, sweep->failed, sweep->killed,
+		       sweep->tolerated, errors);
+		injected += sweep->injected;
+	}
+	printf("# %u faults in all\n", injected);
+	fflush(stdout);
+	EXPECT_NE(0U, injected);
+}
+
+TEST_HARNESS_MAIN
