@@ -43,11 +43,16 @@ static inline int set_knob(const char *kind, const char *knob, const char *value
 	return write_file(path, value);
 }
 
+/* Copies always can, unless their number is not come to. */
+#define FAULTS_OF_SLABS 1
+#define FAULTS_OF_PAGES 2
+#define ALL_FAULTS (FAULTS_OF_SLABS | FAULTS_OF_PAGES)
+
 /*
  * Let all caches fail, but for those of kmemleak, which has a reserve: it would hide
  * each second fault. False if the kernel has merged caches, which cannot be told apart.
  */
-static inline bool choose_caches(void)
+static inline bool choose_caches(bool fail)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(SLAB_DIR);
@@ -55,10 +60,12 @@ static inline bool choose_caches(void)
 	bool all = dir;
 
 	while (dir && (entry = readdir(dir))) {
+		bool own = !strncmp(entry->d_name, "kmemleak", 8);
+
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), SLAB_DIR "%s/failslab", entry->d_name);
-		if (write_file(path, strncmp(entry->d_name, "kmemleak", 8) ? "1" : "0"))
+		if (write_file(path, fail && !own ? "1" : "0"))
 			all = false;
 	}
 	if (dir)
@@ -67,19 +74,20 @@ static inline bool choose_caches(void)
 }
 
 /* With a probability of 0, only who writes to its fail-nth has a fault. */
-static inline int allow_faults(void)
+static inline int allow_faults(int which)
 {
 	static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+	bool slabs = which & FAULTS_OF_SLABS, pages = which & FAULTS_OF_PAGES;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (set_knob(kinds[i], "probability", "0") || set_knob(kinds[i], "verbose", "0"))
 			return -1;
 	return set_knob("failslab", "ignore-gfp-wait", "N") ||
-	       set_knob("failslab", "cache-filter", choose_caches() ? "Y" : "N") ||
+	       set_knob("failslab", "cache-filter", choose_caches(slabs) || !slabs ? "Y" : "N") ||
 	       set_knob("fail_page_alloc", "ignore-gfp-wait", "N") ||
 	       set_knob("fail_page_alloc", "ignore-gfp-highmem", "N") ||
-	       set_knob("fail_page_alloc", "min-order", "0");
+	       set_knob("fail_page_alloc", "min-order", pages ? "0" : "100");
 }
 
 /* What came of a call. */

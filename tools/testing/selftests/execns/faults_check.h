@@ -9,7 +9,7 @@
 
 struct check {
 	struct sweep *sweep;
-	unsigned int hits;
+	unsigned int hits, copies, slabs;	/* the others allocate pages */
 	int tries;			/* tenths of a second that things may take to go */
 	struct left before;
 	struct charges charges;
@@ -24,14 +24,13 @@ static inline const char *begin_check(struct check *check, const struct faults_c
 		return "no sweep, programs or things";
 	if (enter_cgroup())
 		return "no cgroup";
-	if (allow_faults())
-		return "no faults";
-	check->hits = count_hits(check->sweep);
-	if (!check->hits)
+	/* What is made but once is made now, and can fail as well afterwards. */
+	check->copies = count_hits(check->sweep, 0);
+	check->copies = count_hits(check->sweep, 0);
+	check->slabs = count_hits(check->sweep, FAULTS_OF_SLABS) - check->copies;
+	check->hits = count_hits(check->sweep, ALL_FAULTS);
+	if (!check->hits || !check->copies)
 		return *check->sweep->broken ? check->sweep->broken : "no hits";
-	/* What is made but once has been, and can fail as well. */
-	if (allow_faults())
-		return "no faults";
 	settle(&check->before);
 	if (take_charges(&check->charges, call->uid, call->flags))
 		return "no charges";

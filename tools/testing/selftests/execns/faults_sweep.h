@@ -195,10 +195,10 @@ static inline bool run_sweep(struct sweep *sweep, unsigned int first, unsigned i
 	return !*sweep->broken;
 }
 
-/* How many hits there are, or 0: a call for which no fault is left. */
-static inline unsigned int count_hits(struct sweep *sweep)
+/* How many hits of these kinds there are: a call for which no fault is left. */
+static inline unsigned int count_hits(struct sweep *sweep, int which)
 {
-	if (!run_sweep(sweep, NO_FAULT, 1) || sweep->injected)
+	if (allow_faults(which) || !run_sweep(sweep, NO_FAULT, 1) || sweep->injected)
 		return 0;
 	/* It is what would have been the next one. */
 	return sweep->nth - 1;

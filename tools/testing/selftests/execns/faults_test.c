@@ -12,13 +12,15 @@
 #define BUT_NET (ALL_NS & ~CLONE_NEWNET)
 
 /* What the tests know of each other. */
+struct row {
+	const char *name;
+	unsigned int hits, slabs, copies;
+	struct sweep sweep;
+};
+
 static struct {
 	int nr_rows;
-	struct {
-		const char *name;
-		unsigned int hits;
-		struct sweep sweep;
-	} rows[64];
+	struct row rows[64];
 	unsigned int killed_by_execve[NR_PROGRAMS];
 } *table;
 
@@ -133,6 +135,8 @@ TEST_F_TIMEOUT(faults, sweep, 3600)
 	EXPECT_EQ(NULL, wrong) TH_LOG("%s", wrong);
 	table->rows[index].name = variant->name;
 	table->rows[index].hits = self->check.hits;
+	table->rows[index].slabs = self->check.slabs;
+	table->rows[index].copies = self->check.copies;
 	table->rows[index].sweep = *self->check.sweep;
 	if (call->how == BY_EXECVE)
 		table->killed_by_execve[call->program] = self->check.sweep->killed;
@@ -152,28 +156,35 @@ FIXTURE_TEARDOWN(table)
 {
 }
 
+/* As "ENOMEM 400, EFAULT 8". */
+static const char *errors_of(const struct sweep *sweep)
+{
+	static char text[200];
+	size_t i, len = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < ARRAY_SIZE(sweep->errors) && sweep->errors[i].error; i++)
+		len += snprintf(text + len, sizeof(text) - len, "%s%s %u", i ? ", " : "",
+				strerrorname_np(sweep->errors[i].error), sweep->errors[i].count);
+	return text;
+}
+
 TEST_F(table, table)
 {
 	unsigned int injected = 0;
-	char errors[128];
 	int i;
 
 	if (!table->nr_rows)
 		SKIP(return, "no call has been swept");
-	printf("# %-28s %6s %6s %6s %6s %9s  %s\n", "call", "hits", "faults", "failed",
-	       "killed", "tolerated", "errors");
+	printf("# %-28s slabs pages copies = hits faults: failed killed tolerated\n", "");
 	for (i = 0; i < table->nr_rows; i++) {
-		const struct sweep *sweep = &table->rows[i].sweep;
-		size_t j, len = 0;
+		const struct row *row = &table->rows[i];
+		const struct sweep *sweep = &row->sweep;
 
-		errors[0] = '\0';
-		for (j = 0; j < ARRAY_SIZE(sweep->errors) && sweep->errors[j].error; j++)
-			len += snprintf(errors + len, sizeof(errors) - len, "%s%s %u",
-					j ? ", " : "", strerrorname_np(sweep->errors[j].error),
-					sweep->errors[j].count);
-		printf("# %-28s %6u %6u %6u %6u %9u  %s\n", table->rows[i].name,
-		       table->rows[i].hits, sweep->injected, sweep->failed, sweep->killed,
-		       sweep->tolerated, errors);
+		printf("# %-28s %5u %5u %6u %6u %7u %6u %6u %9u  %s\n", row->name, row->slabs,
+		       row->hits - row->slabs - row->copies, row->copies, row->hits,
+		       sweep->injected, sweep->failed, sweep->killed, sweep->tolerated,
+		       errors_of(sweep));
 		injected += sweep->injected;
 	}
 	printf("# %u faults in all\n", injected);
