@@ -12,6 +12,7 @@ struct check {
 	unsigned int hits, copies, slabs;	/* the others allocate pages */
 	int tries;			/* tenths of a second that things may take to go */
 	struct left before;
+	long dying;			/* cgroups */
 	struct charges charges;
 };
 
@@ -22,6 +23,7 @@ static inline const char *begin_check(struct check *check, const struct faults_c
 	check->sweep = new_sweep(call);
 	if (!check->sweep || make_programs() || make_things())
 		return "no sweep, programs or things";
+	check->dying = count_dying();
 	if (enter_cgroup())
 		return "no cgroup";
 	/* What is made but once is made now, and can fail as well afterwards. */
@@ -63,11 +65,11 @@ static inline const char *run_check(struct check *check, unsigned int first, uns
 	return *wrong ? wrong : NULL;
 }
 
-/* Whether nothing is charged to the cgroup any more. */
-static inline bool end_check(void)
+/* Whether nothing has to do with the cgroup any more. */
+static inline bool end_check(const struct check *check)
 {
 	drop_things();
-	return !leave_cgroup();
+	return leave_cgroup(check->dying);
 }
 
 #endif

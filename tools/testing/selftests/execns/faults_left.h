@@ -154,6 +154,17 @@ static inline void settle(struct left *left)
 	}
 }
 
+/* Removed cgroups that something refers to, as a namespace does. */
+static inline long count_dying(void)
+{
+	static const char key[] = "nr_dying_descendants ";
+	char text[1024], *line;
+
+	read_file(CGROUP_ROOT "cgroup.stat", text, sizeof(text));
+	line = strstr(text, key);
+	return line ? strtol(line + strlen(key), NULL, 10) : -1;
+}
+
 /* All that this process starts is charged to a cgroup. */
 static inline int enter_cgroup(void)
 {
@@ -164,17 +175,21 @@ static inline int enter_cgroup(void)
 	return write_file(CGROUP "cgroup.procs", "0");
 }
 
-/* Whose directory can be removed if nothing is charged there. */
-static inline int leave_cgroup(void)
+/* True if nothing is charged there, and nothing refers to it. */
+static inline bool leave_cgroup(long dying)
 {
-	int tries, ret = write_file(CGROUP_ROOT "cgroup.procs", "0");
+	bool removed = false;
+	int tries;
 
-	for (tries = 0; !ret && tries < 50; tries++) {
-		if (!rmdir(CGROUP))
-			return 0;
-		usleep(100000);
+	if (write_file(CGROUP_ROOT "cgroup.procs", "0"))
+		return false;
+	for (tries = 0; tries < 100; tries++) {
+		removed = removed || !rmdir(CGROUP);
+		if (removed && count_dying() <= dying)
+			return true;
+		usleep(50000);
 	}
-	return -1;
+	return false;
 }
 
 #endif

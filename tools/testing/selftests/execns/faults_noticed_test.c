@@ -129,7 +129,7 @@ FIXTURE_TEARDOWN(noticed)
 	write_file(CGROUP "cgroup.kill", "1");
 	while (wait(NULL) > 0)
 		;
-	EXPECT_TRUE(end_check());
+	EXPECT_TRUE(end_check(&self->check));
 }
 
 FIXTURE_VARIANT_ADD(noticed, opened) { .spoil = open_one, .expected = "descriptors" };

@@ -48,7 +48,7 @@ FIXTURE_SETUP(faults)
 
 FIXTURE_TEARDOWN(faults)
 {
-	EXPECT_TRUE(end_check()) TH_LOG("something is charged to the cgroup");
+	EXPECT_TRUE(end_check(&self->check)) TH_LOG("something has to do with the cgroup");
 }
 
 /* Those to compare with come first. */
