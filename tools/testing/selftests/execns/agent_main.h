@@ -31,7 +31,8 @@ static int number(char **args)
  * RING PARAMS: do what @sqe says, by a ring whose parameters are in a file, and
  * return the errno of getting so far, or above 100. @result is what comes of it.
  */
-static int ring_do(char **args, const struct io_uring_sqe *sqe, struct io_uring_cqe *result)
+static inline int ring_do(char **args, const struct io_uring_sqe *sqe,
+			  struct io_uring_cqe *result)
 {
 	unsigned int *tail, *array, *cq_head, *cq_tail;
 	struct io_uring_params p;
