@@ -39,7 +39,6 @@ struct races {
 	int flags;		/* that all calls have in common */
 	int programs;		/* that have started */
 	int which;		/* call that started the last one */
-	int children;		/* that the others have made, and that have looked around */
 	int armed;		/* what a test has been ready for */
 	struct seen seen;
 	struct seen old;	/* what the caller has been before */

@@ -41,7 +41,6 @@ struct other {
 	pid_t pid;		/* the target of who is outside */
 	int pidfd;
 	int proc;		/* its folder in /proc */
-	int fd;			/* what else is to be kept open */
 };
 
 struct race {
@@ -71,7 +70,7 @@ struct race {
 	int exit, signal;	/* how the caller may end instead */
 	const char *tallies[8];	/* what races->tally counts */
 	int flags;		/* that each call has */
-	bool control;		/* one that shows what must not be seen otherwise */
+	int control;		/* the tally of what must not be seen otherwise, and is here */
 	bool closes;		/* the program itself closes what it is not to have */
 };
 

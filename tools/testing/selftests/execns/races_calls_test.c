@@ -282,6 +282,31 @@ static int do_pidfd(struct other *other)
 	return syscall(__NR_pidfd_send_signal, fd, 0, NULL, 0) || close(fd);
 }
 
+/* A process that shares something with the caller, and goes on when there is the program. */
+static void share(struct races *races, int flags, int (*do_it)(struct other *other))
+{
+	struct other other = { .races = races, .seed = getpid() };
+	int tries;
+
+	if (syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL))
+		return;
+	for (tries = 0; tries < 100000 && !load(&races->programs) && !load(&races->failed); tries++)
+		if (!do_it(&other))
+			count(&races->done);
+	check_old(races, "who shares with the caller", 0);
+	_exit(0);
+}
+
+static void share_files(struct races *races)
+{
+	share(races, CLONE_FILES, do_dup_over);
+}
+
+static void share_folders(struct races *races)
+{
+	share(races, CLONE_FS, do_chdir);
+}
+
 FIXTURE_VARIANT_ADD(calls, unshare) { .race = { .thread = do_unshare } };
 
 FIXTURE_VARIANT_ADD(calls, setns) {
@@ -298,6 +323,10 @@ FIXTURE_VARIANT_ADD(calls, close_listed) {
 	.race = { .thread = do_dup_listed, .setup = copy_listed, .may = MAY(EBADF) }
 };
 
+FIXTURE_VARIANT_ADD(calls, dup_by_who_shares) {
+	.race = { .before = share_files, .setup = copy_listed, .thread = do_open, .threads = 1 }
+};
+
 FIXTURE_VARIANT_ADD(calls, open) { .race = { .thread = do_open } };
 
 FIXTURE_VARIANT_ADD(calls, pass_descriptors) {
@@ -306,6 +335,10 @@ FIXTURE_VARIANT_ADD(calls, pass_descriptors) {
 
 FIXTURE_VARIANT_ADD(calls, chdir) {
 	.race = { .thread = do_chdir, .setup = open_folders, .may = MAY(ENOENT) }
+};
+
+FIXTURE_VARIANT_ADD(calls, chdir_by_who_shares) {
+	.race = { .before = share_folders, .setup = open_folders, .may = MAY(ENOENT) }
 };
 
 FIXTURE_VARIANT_ADD(calls, chroot) {

@@ -14,6 +14,7 @@
 /* It ends by itself, when EXECNS_RACES says so, or when a round hangs. */
 #define RACES_TIMEOUT 7200
 #define HANGS_SECONDS 180
+#define MIN_ROUNDS 5
 
 struct stats {
 	long rounds, programs, failures, ends;
@@ -66,12 +67,34 @@ static inline void check_program(struct races *races, pid_t pid)
 		violation(races, "call %d of %#x: %d descriptors, the first is %d", races->which,
 			  request->flags, seen->nr_fds, seen->fds[0]);
 	for (i = 0; at && (int)i < n && (int)i < seen->nr_fds; i++) {
+		/* Who starts the callers has the same files as they. */
 		static const int to[] = { 3, 10, 11, RACES_FILE_FD };
+		static const int from[] = { 10, 12, 11, RACES_FILE_FD };
 
-		if (seen->fds[i] != to[i])
-			violation(races, "call %d of %#x: descriptor %d", races->which,
-				  request->flags, seen->fds[i]);
+		if (seen->fds[i] != to[i] || seen->inodes[i] != fd_inode(from[i]))
+			violation(races, "call %d of %#x: descriptor %d is another",
+				  races->which, request->flags, seen->fds[i]);
 	}
+}
+
+/* Where its threads are, for who is to find out why it does not end. */
+static inline void show_tasks(pid_t pid)
+{
+	char path[64], state[256], where[64];
+	int dir, tids[16], n, i;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = dir < 0 ? 0 : list_open(dir, tids, ARRAY_SIZE(tids));
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tids[i]);
+		read_file(path, state, sizeof(state));
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", pid, tids[i]);
+		read_file(path, where, sizeof(where));
+		printf("# %.40s: %s\n", state, where);
+	}
+	fflush(stdout);
+	close(dir);
 }
 
 /* Wait for this process. Returns whether it has ended. */
@@ -117,7 +140,7 @@ static inline void run_round(struct races *races, struct stats *stats, const str
 			     unsigned int seed)
 {
 	bool user = race->only_user || (!race->only_root && pick(&seed, 2));
-	int status, i;
+	int status = 0, i;
 	pid_t pid;
 
 	memset(races, 0, RACES_ROUND);
@@ -140,6 +163,7 @@ static inline void run_round(struct races *races, struct stats *stats, const str
 		run_caller(races, user, seed);
 	if (!reap(pid, &status)) {
 		violation(races, "the caller hangs");
+		show_tasks(pid);
 		kill(pid, SIGKILL);
 	}
 	store(&races->target, 0);
@@ -181,6 +205,12 @@ static inline void run_round(struct races *races, struct stats *stats, const str
 	}
 }
 
+/* On a slow machine, what can be seen may not have been. */
+static inline bool keeps_looking(const struct races *races, const struct race *race)
+{
+	return race->control && !race->closes && !races->tally[race->control];
+}
+
 /* A child, and so a reaper that has no other children than those of the rounds. */
 static inline void run_rounds(struct races *races, struct stats *stats, const struct race *race,
 			      int seconds)
@@ -198,15 +228,17 @@ static inline void run_rounds(struct races *races, struct stats *stats, const st
 		_exit(98);
 	do
 		run_round(races, stats, race, rand_r(&seed));
-	while (now_us() < end && !races->violations);
+	while (!races->violations && (now_us() < end || stats->rounds < MIN_ROUNDS ||
+				      (keeps_looking(races, race) &&
+				       now_us() < end + HANGS_SECONDS * 1000000LL)));
 	_exit(0);
 }
 
 static inline void run_outsider(struct races *races, const struct race *race, int number)
 {
 	struct other other = {
-		.races = races, .race = race, .number = number, .seed = getpid(), .fd = -1,
-		.pidfd = -1, .proc = -1,
+		.races = races, .race = race, .number = number, .seed = getpid(), .pidfd = -1,
+		.proc = -1,
 	};
 	char path[64];
 	pid_t pid;
@@ -255,7 +287,7 @@ static inline void tell(struct __test_metadata *_metadata, const struct race *ra
 			      race->tallies[i]);
 	TH_LOG("%ld rounds: %ld programs, %ld ended before, %ld calls failed%s", stats->rounds,
 	       stats->programs, stats->ends, stats->failures, text);
-	if (race->thread || race->outside)
+	if (race->thread || race->outside || races->done)
 		TH_LOG("%ld calls of others, done during %ld execs and after %ld", races->done,
 		       stats->met, stats->after);
 	if (race->calls > 1 && winners < 2)

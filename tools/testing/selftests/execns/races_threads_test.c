@@ -22,7 +22,6 @@ static int old_child(void *data)
 	int tries;
 
 	check_old(races, "a child", 0);
-	count(&races->children);
 	if (pick(&other->seed, 3))
 		syscall(SYS_exit, 0);
 	for (tries = 0; tries < 5000 && !load(&races->programs) && !load(&races->failed); tries++)
