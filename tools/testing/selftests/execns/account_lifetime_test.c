@@ -12,7 +12,7 @@
 
 /* Users of earlier tests that RCU may have yet to free. */
 #define LATE 10
-#define ROUNDS 200
+#define ROUNDS rounds_of(200)
 #define HELD 50
 #define DEPTH 32
 

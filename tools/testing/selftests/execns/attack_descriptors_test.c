@@ -164,7 +164,7 @@ TEST_F_TIMEOUT(watch, inherited_secret_descriptor, 300)
 		EXPECT_LT(0, watch_start(&self->run, variant->see, 0, &before));
 	self->run.call = NULL;
 	before = 0;
-	for (round = 0; round < 300; round++)
+	for (round = 0; round < rounds_of(300); round++)
 		ASSERT_EQ(0, watch_start(&self->run, variant->see, variant->share, &before))
 			TH_LOG("round %d", round);
 	/* Whoever has not looked can have seen nothing. */

@@ -145,7 +145,7 @@ TEST_F_TIMEOUT(vfork, parent_sees_the_new_ids, 300)
 	int round, old = 0;
 	char path[64], text[8192];
 
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < rounds_of(200); round++) {
 		ASSERT_EQ(0, pipe2(run.ready, O_CLOEXEC));
 		ASSERT_EQ(0, pipe2(run.go, O_CLOEXEC));
 		run.pid = run_sharing(CLONE_VM, call_agent, &run);
@@ -296,7 +296,7 @@ TEST_F_TIMEOUT(old_memory, not_with_the_new_ids, 300)
 	ASSERT_EQ(SECRET, mmap(SECRET, 4096, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	*SECRET = '!';
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < rounds_of(200); round++) {
 		ASSERT_EQ(0, pipe2(run->ready, O_CLOEXEC));
 		ASSERT_EQ(0, pipe2(run->go, O_CLOEXEC));
 		run->pid = fork();

@@ -158,13 +158,14 @@ static int attach_during(pid_t pid, unsigned int delay)
  */
 TEST_F_TIMEOUT(tracer, ptrace_attached_during_the_call, 300)
 {
+	const int slow = 150 / rounds_of(150);
 	int round, attached = 0, failed = 0;
 
 	if (variant->call != call_agent && variant->flags)
 		SKIP(return, "a tracer would stop it at the SIGCHLD of its helper");
 	ASSERT_EQ(0, copy_program(ATTACK_AGENT, PROGRAM, 0, 06755));
 	ASSERT_EQ(0, become_user(NULL));
-	for (round = 0; round < 150; round++) {
+	for (round = 0; round < rounds_of(150); round++) {
 		struct agent_run *run = &self->run;
 		unsigned char euid = 0xfe;
 		int traced;
@@ -177,7 +178,7 @@ TEST_F_TIMEOUT(tracer, ptrace_attached_during_the_call, 300)
 		close(run->ready[1]);
 		close(run->go[0]);
 		/* From before the call to after it. */
-		traced = attach_during(run->pid, round * 40);
+		traced = attach_during(run->pid, round * 40 * slow * slow);
 		ASSERT_EQ(1, read(run->ready[0], &euid, 1));
 		ASSERT_EQ(traced || variant->flags ? USER : 0, euid) TH_LOG("round %d", round);
 		attached += traced;

@@ -280,7 +280,7 @@ TEST(failures_leak_nothing)
 	read_file("/proc/sys/user/max_net_namespaces", old, sizeof(old));
 	ASSERT_EQ(0, write_file("/proc/sys/user/max_net_namespaces", "20"));
 	ASSERT_EQ(0, write_file("/proc/sys/user/max_mnt_namespaces", "20"));
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < rounds_of(200); i++) {
 		ASSERT_EQ(-1, sys_execns(ALL_NS & ~CLONE_NEWUSER, "/nonexistent",
 					 arguments, environ));
 		/* Network namespaces are taken down by a worker. */

@@ -279,7 +279,7 @@ TEST_F_TIMEOUT(check, leaks_nothing, 240)
 	read_file(path, old, sizeof(old));
 	if (!variant->uid)
 		ASSERT_EQ(0, write_file(path, "5"));
-	for (i = 0; i < 200 && busy < 1000; i++) {
+	for (i = 0; i < rounds_of(200) && busy < 1000; i++) {
 		if (!check_all(&self->request))
 			continue;
 		ASSERT_EQ(ENOSPC, errno);
@@ -288,7 +288,7 @@ TEST_F_TIMEOUT(check, leaks_nothing, 240)
 	}
 	if (!variant->uid)
 		write_file(path, old);
-	EXPECT_EQ(200, i);
+	EXPECT_EQ(rounds_of(200), i);
 	EXPECT_GT(1000, busy);
 }
 

@@ -56,7 +56,7 @@ TEST_F_TIMEOUT(table, every_permutation_is_possible, 300)
 	int error;
 
 	list_fds(before, sizeof(before));
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < rounds_of(200); round++) {
 		unsigned int nr = round % 4 ? 8 : 1 + round % 8;
 
 		for (i = 7; i > 0; i--) {

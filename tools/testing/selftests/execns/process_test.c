@@ -245,7 +245,7 @@ TEST_F_TIMEOUT(vfork, parent_sees_the_new_program, 120)
 	size_t i;
 
 	take_snapshot(&before, -1);
-	for (round = 0; round < 100; round++) {
+	for (round = 0; round < rounds_of(100); round++) {
 		char pid[32];
 		ino_t ns[NR_NAMESPACES];
 		int status;
