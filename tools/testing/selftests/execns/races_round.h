@@ -119,6 +119,7 @@ static inline void reap_rest(struct races *races)
 {
 	long long end = now_us() + HANGS_SECONDS * 1000000LL;
 	const struct timespec step = { .tv_sec = 1 };
+	char left[512], *word;
 	sigset_t set;
 	pid_t pid;
 
@@ -134,6 +135,9 @@ static inline void reap_rest(struct races *races)
 			sigtimedwait(&set, NULL, &step);
 	}
 	violation(races, "a process is left");
+	read_file("/proc/thread-self/children", left, sizeof(left));
+	for (word = left; (pid = strtol(word, &word, 10)) > 0;)
+		kill(pid, SIGKILL);
 }
 
 static inline void run_round(struct races *races, struct stats *stats, const struct race *race,
