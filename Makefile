@@ -49,6 +49,11 @@ export RUN
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
 .PHONY: bench test-debug test-kcsan faults races lint bisect-check
+#: make fuzz         random calls for MINUTES=1; SEED=, and ONLY= for one case of it;
+#:                   VARIANT=debug for the kernel of test-debug
+#: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
+#: make bisect-check build each commit of the series, with the option on and off
+.PHONY: bench test-debug fuzz lint bisect-check
 bench:
 	@scripts/bench
 test-debug:
@@ -59,6 +64,8 @@ faults:
 	@EXECNS_ENV=EXECNS_FAULTS=all VARIANT=debug scripts/test faults_test faults_noticed_test
 races:
 	@scripts/races $(MINUTES)
+fuzz:
+	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" VARIANT="$(filter debug,$(VARIANT))" scripts/fuzz
 lint:
 	@scripts/lint
 bisect-check:

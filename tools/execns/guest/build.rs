@@ -3,7 +3,7 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // The least that can be executed, so that what is measured is exec.
-    for program in ["execns-true", "execns-probe"] {
+    for program in ["execns-true", "execns-probe", "execns-fuzz-agent"] {
         for arg in [
             "-nostartfiles",
             "-nostdlib",

@@ -5,8 +5,10 @@
 pub mod accounts;
 pub mod command;
 pub mod cost;
+pub mod fuzz;
 pub mod join;
 pub mod launch;
+pub mod privilege;
 pub mod probe;
 pub mod programs;
 pub mod rate;

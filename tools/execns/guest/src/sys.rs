@@ -10,6 +10,7 @@ use std::mem;
 use std::ptr;
 
 pub mod at;
+pub mod fuzz;
 
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 {

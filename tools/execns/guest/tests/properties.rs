@@ -22,8 +22,6 @@ mod descriptors;
 mod flags;
 #[path = "properties/maps.rs"]
 mod maps;
-#[path = "properties/privilege.rs"]
-mod privilege;
 #[path = "properties/threads.rs"]
 mod threads;
 #[path = "properties/time.rs"]

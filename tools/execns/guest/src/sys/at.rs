@@ -118,6 +118,11 @@ pub struct Slot {
     pub file: u64,
 }
 
+/// The device and number of a file, in one word.
+pub fn file_word(device: u64, inode: u64) -> u64 {
+    inode.wrapping_add(device << 40)
+}
+
 /// Looks at a number, which may be free. Allocates nothing.
 pub fn look(fd: u32) -> Option<Slot> {
     let fd = fd as c_int;
@@ -135,7 +140,7 @@ pub fn look(fd: u32) -> Option<Slot> {
         Some(Slot {
             cloexec: flags & libc::FD_CLOEXEC != 0,
             status: libc::fcntl(fd, libc::F_GETFL) as u32,
-            file: stat.st_ino.wrapping_add(stat.st_dev << 40),
+            file: file_word(stat.st_dev, stat.st_ino),
         })
     }
 }

@@ -2,12 +2,12 @@
 
 //! Words of flags, against a model of which are wrong, and which namespaces of the program are new.
 
-use crate::privilege::Privilege;
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
 use execns_abi::{
     AT_EMPTY_PATH, AT_EXECVE_CHECK, AT_SYMLINK_NOFOLLOW, EXECNS_DROP_GROUPS, EXECNS_ROOT_FD,
     EXECNS_SET_IDS, EXECNS_SETGROUPS_ALLOW, EXECNS_SETGROUPS_DENY, UNSHARE_EMPTY_MNTNS,
 };
+use execns_guest::privilege::Privilege;
 use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, keep_out_of_the_way};
 use execns_guest::sys::at::{Request, Target, place};
 use proptest::prelude::*;

@@ -3,11 +3,11 @@
 //! Id maps, against what the same caller can write to files of `/proc/PID` of a child that clone(2)
 //! has made in a new user namespace.
 
-use crate::privilege::{Parent, Privilege};
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
 use execns_abi::{
     AT_EXECVE_CHECK, EXECNS_SETGROUPS_ALLOW, EXECNS_SETGROUPS_DENY, ExecnsIdMap, MAX_EXTENTS,
 };
+use execns_guest::privilege::{Parent, Privilege};
 use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, proc_file, write_proc_file};
 use execns_guest::sys::at::{Held, PAGE, Request, Target};
 use proptest::prelude::*;

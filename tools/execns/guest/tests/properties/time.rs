@@ -2,9 +2,9 @@
 
 //! Offsets of clocks, against what the same caller can write to `/proc/PID/timens_offsets`.
 
-use crate::privilege::Privilege;
 use crate::{Stopwatch, alone, cases, fail, holds, seed};
 use execns_abi::{AT_EXECVE_CHECK, ExecnsTimeOffset};
+use execns_guest::privilege::Privilege;
 use execns_guest::probe::{Caller, NUMBERS, PROBE, Running, in_worker, proc_file, write_proc_file};
 use execns_guest::sys::at::{Held, Request, Target};
 use proptest::prelude::*;

@@ -2,9 +2,9 @@
 
 //! Who calls: root, root that lacks something, a user, and users of a namespace with some ids only.
 
+use crate::probe::{proc_file, write_proc_file};
+use crate::sys::{self, Spawn};
 use execns::Namespaces;
-use execns_guest::probe::{proc_file, write_proc_file};
-use execns_guest::sys::{self, Spawn};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{
     CapabilitySet, Gid, Uid, capabilities, set_capabilities, set_keep_capabilities,
