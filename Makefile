@@ -46,14 +46,12 @@ export RUN
 #: make faults       on the debug kernel, fail each allocation and each copy from or
 #:                   to user memory of many calls (test-debug: about 30 of each call)
 #: make races        the tests of races for 10 minutes, or MINUTES=n, with what they saw
+#: make fuzz         random calls for a minute, or MINUTES=n, with their counts; SEED= to
+#:                   repeat them, and ONLY= for one of them
+#:                   VARIANT=debug or kcsan, for races and fuzz: that kernel
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug test-kcsan faults races lint bisect-check
-#: make fuzz         random calls for MINUTES=1; SEED=, and ONLY= for one case of it;
-#:                   VARIANT=debug for the kernel of test-debug
-#: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
-#: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug fuzz lint bisect-check
+.PHONY: bench test-debug test-kcsan faults races fuzz lint bisect-check
 bench:
 	@scripts/bench
 test-debug:
@@ -63,9 +61,9 @@ test-kcsan:
 faults:
 	@EXECNS_ENV=EXECNS_FAULTS=all VARIANT=debug scripts/test faults_test faults_noticed_test
 races:
-	@scripts/races $(MINUTES)
+	@VARIANT="$(VARIANT)" scripts/races $(MINUTES)
 fuzz:
-	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" VARIANT="$(filter debug,$(VARIANT))" scripts/fuzz
+	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" VARIANT="$(VARIANT)" scripts/fuzz
 lint:
 	@scripts/lint
 bisect-check:
