@@ -105,9 +105,16 @@ static int do_trace(struct other *other)
 
 static int do_kill(struct other *other)
 {
+	int us;
+
 	if (!load(&other->races->called))
 		return -1;
-	spin(pick(&other->seed, 100 << pick(&other->seed, 8)));
+	/* On a slow machine, an exec takes long. */
+	for (us = pick(&other->seed, 100 << pick(&other->seed, 12)); us > 0; us -= 100) {
+		if (load(&other->races->target) != other->pid)
+			return -1;
+		spin(100);
+	}
 	return kill(other->pid, SIGKILL) || usleep(500);
 }
 
