@@ -174,7 +174,7 @@ TEST_F_TIMEOUT(tracer, ptrace_attached_during_the_call, 300)
 		ASSERT_EQ(0, pipe2(run->go, O_CLOEXEC));
 		run->pid = fork();
 		if (!run->pid)
-			_exit(variant->call(run));
+			_exit(usleep(2000 * slow) ?: variant->call(run));
 		close(run->ready[1]);
 		close(run->go[0]);
 		/* From before the call to after it. */
