@@ -108,6 +108,12 @@ impl Circumstance {
             (1, Answer::Abort),
         ];
         let kind = match random.below(100) {
+            // Few workers have one.
+            0..15 if has_fuse => Kind::Fuse {
+                delay: delay(random),
+                answer: random.weighted(&answer),
+                opcode: random.pick(&[1, 14, 14, 15, 15, 0]),
+            },
             0..68 => Kind::Direct,
             68..86 => Kind::Child {
                 flags: random.weighted(&[
@@ -133,14 +139,9 @@ impl Circumstance {
                 stops: random.below(24) as u8,
                 end: random.pick(&[End::Detaches, End::Goes, End::GoesKilling, End::Kills]),
             },
-            95..98 if has_fault => Kind::Fault {
+            95..100 if has_fault => Kind::Fault {
                 delay: delay(random),
                 answer: random.weighted(&answer),
-            },
-            _ if has_fuse => Kind::Fuse {
-                delay: delay(random),
-                answer: random.weighted(&answer),
-                opcode: random.pick(&[1, 14, 14, 15, 15, 0]),
             },
             _ => Kind::Child { flags: 0 },
         };
