@@ -18,8 +18,8 @@ use std::ffi::c_int;
 /// The exit status of a caller that could not do what it was to do.
 pub const UNABLE: i32 = 90;
 
-/// As many threads as there are at most, and one for [`Break::Thread`].
-pub const STACKS: usize = 6;
+/// As many threads as there are at most.
+pub const STACKS: usize = 5;
 
 const THREAD: c_int = libc::CLONE_VM
     | libc::CLONE_FS
@@ -49,7 +49,7 @@ impl Job<'_> {
 
     /// Makes the calls, and tells what this process was before and after. Returns only if all
     /// of them do.
-    pub fn make(&self, stack: &mut Stack) -> i32 {
+    pub fn make(&self) -> i32 {
         let before = take(self.proc, self.value());
 
         for (i, call) in self.calls.iter().enumerate() {
@@ -62,11 +62,16 @@ impl Job<'_> {
         if let Kind::Thread { restless: true, .. } = self.circumstance.kind {
             self.slot.be_quiet(1);
         }
-        let mut wait = || loop {
-            pause();
-        };
         match self.broken {
-            Some(Break::Thread) => drop(stack.run(THREAD, &mut wait)),
+            // It runs on when this function is over, and on a stack that nobody else gets.
+            Some(Break::Thread) if self.circumstance.kind == Kind::Direct => {
+                let mut wait = || loop {
+                    pause();
+                };
+                Box::leak(Box::<Stack>::default())
+                    .run(THREAD, &mut wait)
+                    .ok();
+            }
             Some(Break::Undo) => drop(self.semaphore.add_with_undo()),
             // A filter may kill who breaks something.
             Some(broken) if self.circumstance.filter.is_empty() => broken.caller(),
@@ -108,7 +113,7 @@ impl Job<'_> {
         }
         match kind {
             Kind::Thread { .. } => self.threads(stacks),
-            _ => self.make(&mut stacks[0]),
+            _ => self.make(),
         }
     }
 
@@ -124,7 +129,7 @@ impl Job<'_> {
         else {
             return UNABLE;
         };
-        let [spare, caller, first, second, more @ ..] = stacks;
+        let [caller, first, second, more @ ..] = stacks;
         let mut wait = || loop {
             pause();
         };
@@ -135,7 +140,7 @@ impl Job<'_> {
             }
         };
         let mut restless_body = || self.restless();
-        let mut caller_body = || self.make(spare);
+        let mut caller_body = || self.make();
 
         if rival && first.run(THREAD, &mut rival_body).is_err()
             || restless && second.run(THREAD, &mut restless_body).is_err()

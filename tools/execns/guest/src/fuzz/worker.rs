@@ -332,7 +332,7 @@ impl Worker {
         };
 
         if kind == Kind::Direct {
-            return (End::Exited(job.make(own)), None);
+            return (End::Exited(job.make()), None);
         }
         if let (Kind::Fault { .. }, Some(fault)) = (kind, &self.descriptors.fault) {
             fault.rearm();
