@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// As many calls as a case has at most.
-pub const MOST: usize = 32;
+pub const MOST: usize = 128;
 
 /// A result that is none yet.
 const NONE: u64 = u64::MAX;
