@@ -236,6 +236,18 @@ impl Circumstance {
 }
 
 impl Kind {
+    /// Whether the first thread has ended, and with it what `/proc/self` has links to.
+    pub fn leader_may_be_gone(self) -> bool {
+        matches!(
+            self,
+            Kind::Thread {
+                leader: false,
+                leader_waits: false,
+                ..
+            }
+        )
+    }
+
     /// The flags of clone(2).
     pub fn flags(self) -> c_int {
         match self {

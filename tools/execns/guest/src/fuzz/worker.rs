@@ -163,7 +163,10 @@ impl Worker {
             .enumerate()
             .map(|(i, call)| {
                 let vague = circumstance.is_vague() && i + 1 == calls.len();
-                let expected = expect(call, &self.caller, &circumstance.filter);
+                let mut expected = expect(call, &self.caller, &circumstance.filter);
+                if circumstance.kind.leader_may_be_gone() && call.name.is_of_system() {
+                    expected.errnos.insert(libc::ENOENT);
+                }
                 match vague || vague_everywhere(&circumstance) {
                     true => expected.or_anything(),
                     false => expected,
