@@ -35,6 +35,14 @@ static void __attribute__((constructor)) skip_without_faults(void)
 				       needed[i].config);
 }
 
+/* Zeroed, and the same for all processes. */
+static inline void *share_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
 static inline int set_knob(const char *kind, const char *knob, const char *value)
 {
 	char path[128];
@@ -43,16 +51,11 @@ static inline int set_knob(const char *kind, const char *knob, const char *value
 	return write_file(path, value);
 }
 
-/* Copies always can, unless their number is not come to. */
-#define FAULTS_OF_SLABS 1
-#define FAULTS_OF_PAGES 2
-#define ALL_FAULTS (FAULTS_OF_SLABS | FAULTS_OF_PAGES)
-
 /*
  * Let all caches fail, but for those of kmemleak, which has a reserve: it would hide
  * each second fault. False if the kernel has merged caches, which cannot be told apart.
  */
-static inline bool choose_caches(bool fail)
+static inline bool choose_caches(void)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(SLAB_DIR);
@@ -60,12 +63,10 @@ static inline bool choose_caches(bool fail)
 	bool all = dir;
 
 	while (dir && (entry = readdir(dir))) {
-		bool own = !strncmp(entry->d_name, "kmemleak", 8);
-
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), SLAB_DIR "%s/failslab", entry->d_name);
-		if (write_file(path, fail && !own ? "1" : "0"))
+		if (write_file(path, strncmp(entry->d_name, "kmemleak", 8) ? "1" : "0"))
 			all = false;
 	}
 	if (dir)
@@ -73,21 +74,35 @@ static inline bool choose_caches(bool fail)
 	return all;
 }
 
+/* It takes a while: do it if there are others than the last time. */
+static inline int choose_new_caches(nlink_t *chosen)
+{
+	struct stat st;
+
+	if (stat(SLAB_DIR, &st) || *chosen == st.st_nlink)
+		return 0;
+	*chosen = st.st_nlink;
+	return set_knob("failslab", "cache-filter", choose_caches() ? "Y" : "N");
+}
+
+/* Objects and copies always can fail. */
+static inline int let_pages_fail(bool fail)
+{
+	return set_knob("fail_page_alloc", "min-order", fail ? "0" : "100");
+}
+
 /* With a probability of 0, only who writes to its fail-nth has a fault. */
-static inline int allow_faults(int which)
+static inline int allow_faults(void)
 {
 	static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
-	bool slabs = which & FAULTS_OF_SLABS, pages = which & FAULTS_OF_PAGES;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (set_knob(kinds[i], "probability", "0") || set_knob(kinds[i], "verbose", "0"))
 			return -1;
 	return set_knob("failslab", "ignore-gfp-wait", "N") ||
-	       set_knob("failslab", "cache-filter", choose_caches(slabs) || !slabs ? "Y" : "N") ||
 	       set_knob("fail_page_alloc", "ignore-gfp-wait", "N") ||
-	       set_knob("fail_page_alloc", "ignore-gfp-highmem", "N") ||
-	       set_knob("fail_page_alloc", "min-order", pages ? "0" : "100");
+	       set_knob("fail_page_alloc", "ignore-gfp-highmem", "N");
 }
 
 /* What came of a call. */

@@ -47,7 +47,7 @@ struct at_call {
 
 /* Of zero: execns(0) of PROGRAM by root. */
 struct faults_call {
-	enum how how;			/* not BY_UNSHARE */
+	enum how how;			/* BY_UNSHARE: without a program */
 	int flags;
 	enum program program;
 	int share;			/* what the caller shares with its parent */
@@ -55,8 +55,6 @@ struct faults_call {
 	uid_t uid;
 	int (*setup)(void *unused);	/* in the caller, before */
 	int (*prepare)(struct at_call *at);	/* the same, for BY_EXECNSAT */
-	const char *why;		/* the system call is to kill more than execve() */
-	int more_killed;
 };
 
 static struct at_call prepared;
@@ -79,6 +77,10 @@ static inline int make_call(const void *data)
 	const struct faults_call *call = data;
 
 	switch (call->how) {
+	case BY_UNSHARE:
+		if (!unshare(call->flags))
+			_exit(PROGRAM_RAN);
+		return -1;
 	case BY_EXECVE:
 		return execve(programs[call->program], argv, envp);
 	case BY_EXECNSAT:

@@ -17,12 +17,9 @@
 #define CGROUP_ROOT "/sys/fs/cgroup/"
 #define CGROUP CGROUP_ROOT "execns-faults/"
 
-/* Of these, each thread of the system may have one. */
-#define CACHES_OF_TASKS 3
-
+/* Those after the first one are not of the kernel's threads, which come and go. */
 static const char *const caches[] = {
-	"cred", "signal_cache", "task_struct",
-	"nsproxy", "user_namespace", "pid_namespace", "net_namespace", "uts_namespace",
+	"cred", "nsproxy", "user_namespace", "pid_namespace", "net_namespace", "uts_namespace",
 	"mnt_cache", "files_cache", "fs_cache", "mm_struct", "uid_cache", "filp",
 };
 
@@ -61,7 +58,6 @@ static inline long count_objects(const char *cache)
 	return read_long(path);
 }
 
-/* Workers of the kernel come and go. */
 static inline long count_threads(void)
 {
 	char text[128];
@@ -98,7 +94,7 @@ static inline void take_left(struct left *left)
 	left->tasks = read_long(CGROUP "pids.current");
 	for (i = 0; i < ARRAY_SIZE(caches); i++)
 		left->objects[i] = count_objects(caches[i]) -
-			(i < CACHES_OF_TASKS ? count_threads() : 0);
+			(i ? 0 : count_threads());
 	read_file("/proc/self/mountinfo", left->mounts, sizeof(left->mounts));
 }
 

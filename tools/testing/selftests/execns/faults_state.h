@@ -25,7 +25,7 @@ struct directory {
 };
 
 struct faults_state {
-	ino_t namespaces[NR_NAMESPACES];
+	char namespaces[NR_NAMESPACES][40];
 	struct held descriptors[NR_HELD];
 	int next_descriptor;
 	struct directory cwd, root;
@@ -50,6 +50,8 @@ static struct {
 	int patience;			/* seconds until a thread is said to be dead */
 	bool end;			/* threads end if they are asked */
 	sem_t ask[2], answer;
+	/* Of the caller's /proc, to be opened but once. */
+	int namespaces, status, account;
 } things = { .patience = 30 };
 
 static inline void on_signal(int signal)
@@ -106,7 +108,11 @@ static inline int caller_things(bool threads)
 		if (pthread_create(&thread, NULL, answer, &things.ask[i]))
 			return -1;
 	}
-	return semop(things.semid, &op, 1) || prctl(PR_SET_PDEATHSIG, SIGTERM);
+	things.namespaces = open("/proc/self/ns", O_PATH | O_CLOEXEC);
+	things.status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	things.account = open("/proc/self/account", O_RDONLY | O_CLOEXEC);
+	return things.namespaces < 0 || things.status < 0 || things.account < 0 ||
+	       semop(things.semid, &op, 1) || prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
 static inline int ask_threads(void)
@@ -123,22 +129,19 @@ static inline int ask_threads(void)
 	return answers;
 }
 
-static inline int nothing(void *unused)
-{
-	(void)unused;
-	return 0;
-}
-
-/* try_clone_fs() without a copy of the memory. */
+/*
+ * As try_clone_fs(), but for a number that is in use: nothing is started, and what
+ * would refuse it comes first.
+ */
 static inline int share_fs(void)
 {
-	pid_t child = run_sharing(CLONE_FS | CLONE_VM, nothing, NULL);
-	int status = -1;
+	pid_t self = getpid();
+	struct clone_args args = {
+		.flags = CLONE_FS | CLONE_VM, .exit_signal = SIGCHLD,
+		.set_tid = PTR(&self), .set_tid_size = 1,
+	};
 
-	if (child < 0)
-		return -errno;
-	waitpid(child, &status, 0);
-	return status;
+	return syscall(__NR_clone3, &args, sizeof(args)) < 0 ? errno : 0;
 }
 
 static inline struct directory directory_of(const char *path)
@@ -165,6 +168,13 @@ static inline void take_held(struct held *held, int fd)
 	held->inode = st.st_ino;
 }
 
+static inline void read_again(int fd, char *buf, size_t size)
+{
+	ssize_t len = pread(fd, buf, size - 1, 0);
+
+	buf[len < 0 ? 0 : len] = '\0';
+}
+
 static inline void take_state(struct faults_state *state)
 {
 	static char text[8192];
@@ -174,7 +184,9 @@ static inline void take_state(struct faults_state *state)
 
 	memset(state, 0, sizeof(*state));
 	for (i = 0; i < (int)NR_NAMESPACES; i++)
-		state->namespaces[i] = ns_inode("self", namespaces[i].name);
+		if (readlinkat(things.namespaces, namespaces[i].name, state->namespaces[i],
+			       sizeof(state->namespaces[i]) - 1) < 0)
+			state->namespaces[i][0] = '\0';
 	for (i = 0; i < NR_HELD; i++)
 		take_held(&state->descriptors[i], i);
 	/* Whatever is open above moves no number, but what is leaked is put here. */
@@ -182,9 +194,9 @@ static inline void take_state(struct faults_state *state)
 	close(state->next_descriptor);
 	state->cwd = directory_of(".");
 	state->root = directory_of("/");
-	read_file("/proc/self/status", text, sizeof(text));
+	read_again(things.status, text, sizeof(text));
 	keep_lines(text, status_keys, state->status, sizeof(state->status));
-	read_file("/proc/self/account", state->account, sizeof(state->account));
+	read_again(things.account, state->account, sizeof(state->account));
 	for (i = 0; i < RLIM_NLIMITS; i++)
 		getrlimit(i, &state->limits[i]);
 	prctl(PR_GET_NAME, state->name);

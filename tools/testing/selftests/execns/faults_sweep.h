@@ -20,7 +20,7 @@ struct sweep {
 	/* Of the tests of the test: do something after the first call that has failed. */
 	void (*spoil)(void);
 
-	/* What comes of it. */
+	/* What comes of it, which the callers write. */
 	unsigned int nth;
 	unsigned int injected, failed, killed, tolerated;
 	struct {
@@ -31,18 +31,6 @@ struct sweep {
 	/* Large, and not to be looked for on a stack. */
 	struct faults_state before, after;
 };
-
-/* In memory that the callers share. */
-static inline struct sweep *new_sweep(const struct faults_call *call)
-{
-	struct sweep *sweep = mmap(NULL, sizeof(*sweep), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (sweep == MAP_FAILED)
-		return NULL;
-	sweep->call = call;
-	return sweep;
-}
 
 static inline __printf(2, 3) bool
 broken(struct sweep *sweep, const char *fmt, ...)
@@ -56,10 +44,23 @@ broken(struct sweep *sweep, const char *fmt, ...)
 	return false;
 }
 
-/* What execve(2) may say as well, with the same fault. */
-static inline bool is_expected(int error)
+/* What execve(2) and unshare(2) set as well if the same fails. */
+static inline bool is_expected(const struct faults_call *call, int error)
 {
-	return error == ENOMEM || error == EFAULT;
+	switch (error) {
+	case ENOMEM:
+	case EFAULT:
+	case E2BIG:			/* there is no page for what is in argv */
+	case ENOEXEC:			/* there is none to read the program to */
+		return true;
+	case ELIBBAD:			/* nor its loader */
+		return call->program == DYNAMIC;
+	case ENFILE:			/* of sockets that a network namespace has */
+	case ENOBUFS:
+		return call->flags & CLONE_NEWNET;
+	default:
+		return false;
+	}
 }
 
 static inline void count_error(struct sweep *sweep, int error)
@@ -87,8 +88,9 @@ static inline bool is_intact(struct sweep *sweep, const struct faulted *faulted)
 	differs = what_differs(&sweep->before, &sweep->after);
 	if (differs)
 		return broken(sweep, "%s, and %s is not what it was", error, differs);
-	if (faulted->ret && !is_expected(faulted->error))
-		return broken(sweep, "%s", error);
+	/* The sweep goes on, to know of all others as well. */
+	if (faulted->ret && !is_expected(sweep->call, faulted->error))
+		broken(sweep, "%s", error);
 	return true;
 }
 
@@ -102,8 +104,6 @@ static inline int caller(void *data)
 		broken(sweep, "not prepared: %s", strerror(errno));
 		_exit(CALLER_BROKEN);
 	}
-	/* Twice, to come to the memory that it needs. */
-	take_state(&sweep->before);
 	take_state(&sweep->before);
 	for (;;) {
 		faulted = call_with_fault(fd, sweep->nth, make_call, sweep->call);
@@ -195,10 +195,10 @@ static inline bool run_sweep(struct sweep *sweep, unsigned int first, unsigned i
 	return !*sweep->broken;
 }
 
-/* How many hits of these kinds there are: a call for which no fault is left. */
-static inline unsigned int count_hits(struct sweep *sweep, int which)
+/* How many hits there are: a call for which no fault is left. 0 if it fails. */
+static inline unsigned int count_hits(struct sweep *sweep)
 {
-	if (allow_faults(which) || !run_sweep(sweep, NO_FAULT, 1) || sweep->injected)
+	if (!run_sweep(sweep, NO_FAULT, 1) || sweep->injected)
 		return 0;
 	/* It is what would have been the next one. */
 	return sweep->nth - 1;
