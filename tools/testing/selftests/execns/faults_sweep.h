@@ -55,8 +55,14 @@ static inline bool is_expected(const struct faults_call *call, int error)
 		return true;
 	case ELIBBAD:			/* nor its loader */
 		return call->program == DYNAMIC;
-	case ENFILE:			/* of sockets that a network namespace has */
+	case ENOSPC:			/* nobody to charge for a namespace */
+		return call->flags & ALL_NS;
+	case EAFNOSUPPORT:		/* of sockets and devices that a network namespace has */
+	case EEXIST:
+	case EINVAL:
+	case ENFILE:
 	case ENOBUFS:
+	case ENODEV:
 		return call->flags & CLONE_NEWNET;
 	default:
 		return false;
