@@ -52,6 +52,10 @@ export RUN
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
 .PHONY: bench test-debug test-kcsan faults races fuzz lint bisect-check
+#: make test-lsm     those of security modules there, under SELinux and under AppArmor
+#: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
+#: make bisect-check build each commit of the series, with the option on and off
+.PHONY: bench test-debug test-lsm lint bisect-check
 bench:
 	@scripts/bench
 test-debug:
@@ -64,6 +68,8 @@ races:
 	@VARIANT="$(VARIANT)" scripts/races $(MINUTES)
 fuzz:
 	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" VARIANT="$(VARIANT)" scripts/fuzz
+test-lsm:
+	@scripts/test-lsm $(T)
 lint:
 	@scripts/lint
 bisect-check:

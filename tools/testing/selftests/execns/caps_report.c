@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * caps_report FILE: write to FILE who this program is, and nothing else: execns_report
- * takes long for what is asked a thousand times.
+ * caps_report FILE: write to FILE, or to the descriptor N if it is "@N", who this program
+ * is, and nothing else: execns_report takes long for what is asked a thousand times.
  */
 #define _GNU_SOURCE
 #include <linux/prctl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -14,8 +15,10 @@
 int main(int argc, char **argv)
 {
 	FILE *status = fopen("/proc/self/status", "re");
-	FILE *out = argc < 2 ? NULL : fopen(argv[argc - 1], "we");
+	const char *to = argc < 2 ? "" : argv[argc - 1];
+	FILE *out = *to == '@' ? fdopen(atoi(to + 1), "w") : fopen(to, "we");
 	char line[1024], *colon;
+	FILE *attr;
 
 	if (!status || !out)
 		return 97;
@@ -35,6 +38,10 @@ int main(int argc, char **argv)
 	fprintf(out, "dumpable %d\n", prctl(PR_GET_DUMPABLE));
 	fprintf(out, "securebits %#x\n", prctl(PR_GET_SECUREBITS));
 	fprintf(out, "keepcaps %d\n", prctl(PR_GET_KEEPCAPS));
+	/* Of a security module that labels. */
+	attr = fopen("/proc/self/attr/current", "re");
+	if (attr && fgets(line, sizeof(line), attr))
+		fprintf(out, "label %.*s\n", (int)strcspn(line, "\n"), line);
 	fprintf(out, "end 1\n");
 	return fclose(out) ? 95 : 0;
 }
