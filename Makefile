@@ -42,7 +42,8 @@ export RUN
 #: make bench        instructions per launch, against the rivals, and what up to a
 #:                   million user accounts cost, against the unpatched kernel
 #: make test-debug   the tests of the guest on a kernel with KASAN, lockdep, ...
-#: make test-kcsan   and on one that finds data races (hours)
+#: make test-lsm     those of security modules there, under SELinux and under AppArmor
+#: make test-kcsan   the tests on a kernel that finds data races (hours)
 #: make faults       on the debug kernel, fail each allocation and each copy from or
 #:                   to user memory of many calls (test-debug: about 30 of each call)
 #: make races        the tests of races for 10 minutes, or MINUTES=n, with what they saw
@@ -51,15 +52,13 @@ export RUN
 #:                   VARIANT=debug or kcsan, for races and fuzz: that kernel
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug test-kcsan faults races fuzz lint bisect-check
-#: make test-lsm     those of security modules there, under SELinux and under AppArmor
-#: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
-#: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug test-lsm lint bisect-check
+.PHONY: bench test-debug test-lsm test-kcsan faults races fuzz lint bisect-check
 bench:
 	@scripts/bench
 test-debug:
 	@VARIANT=debug scripts/test $(T)
+test-lsm:
+	@scripts/test-lsm $(T)
 test-kcsan:
 	@VARIANT=kcsan scripts/test $(T)
 faults:
@@ -68,8 +67,6 @@ races:
 	@VARIANT="$(VARIANT)" scripts/races $(MINUTES)
 fuzz:
 	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" VARIANT="$(VARIANT)" scripts/fuzz
-test-lsm:
-	@scripts/test-lsm $(T)
 lint:
 	@scripts/lint
 bisect-check:
