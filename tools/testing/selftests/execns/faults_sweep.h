@@ -23,12 +23,14 @@ struct sweep {
 	/* What comes of it, which the callers write. */
 	unsigned int nth;
 	unsigned int injected, failed, killed, tolerated;
+	/* After the last one that has failed, and which was the first. */
+	unsigned int last_killed, first_killed;
 	struct {
 		int error;
 		unsigned int count;
 	} errors[8];
 	char broken[400];		/* what is wrong */
-	/* Large, and not to be looked for on a stack. */
+	/* Of the caller. */
 	struct faults_state before, after;
 };
 
@@ -69,7 +71,7 @@ static inline bool is_expected(const struct faults_call *call, int error)
 	}
 }
 
-static inline void count_error(struct sweep *sweep, int error)
+static inline void count_failed(struct sweep *sweep, int error)
 {
 	size_t i = 0;
 
@@ -79,6 +81,7 @@ static inline void count_error(struct sweep *sweep, int error)
 	sweep->errors[i].error = error;
 	sweep->errors[i].count++;
 	sweep->failed++;
+	sweep->last_killed = 0;
 }
 
 /* After a call that has returned. Returns whether the caller goes on. */
@@ -121,7 +124,7 @@ static inline int caller(void *data)
 		}
 		sweep->injected++;
 		if (faulted.ret)
-			count_error(sweep, faulted.error);
+			count_failed(sweep, faulted.error);
 		else
 			sweep->tolerated++;
 		sweep->nth += sweep->step;
@@ -135,6 +138,9 @@ static inline bool judge_caller(struct sweep *sweep, int status, unsigned int le
 		if (left || (WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGSEGV))
 			return broken(sweep, "signal %d, %u left", WTERMSIG(status), left);
 		sweep->killed++;
+		sweep->last_killed++;
+		if (!sweep->first_killed)
+			sweep->first_killed = sweep->nth;
 	} else {
 		if (WEXITSTATUS(status) == CALLER_DONE || WEXITSTATUS(status) == CALLER_BROKEN)
 			return false;
@@ -176,20 +182,16 @@ static inline void close_but(unsigned long long numbers)
 /* From hit @first on, each @step-th. False if something is wrong. */
 static inline bool run_sweep(struct sweep *sweep, unsigned int first, unsigned int step)
 {
+	const size_t results = offsetof(struct sweep, nth);
 	unsigned long long numbers = open_numbers();
 	unsigned int left;
 	siginfo_t info;
 	int status;
 	pid_t child;
 
+	memset((char *)sweep + results, 0, sizeof(*sweep) - results);
 	sweep->nth = first;
 	sweep->step = step;
-	sweep->injected = 0;
-	sweep->failed = 0;
-	sweep->killed = 0;
-	sweep->tolerated = 0;
-	sweep->broken[0] = '\0';
-	memset(sweep->errors, 0, sizeof(sweep->errors));
 	do {
 		child = run_sharing(sweep->call->share, caller, sweep);
 		if (child < 0 || waitid(P_PID, child, &info, WEXITED | WNOWAIT))
