@@ -45,13 +45,11 @@ export RUN
 #: make test-lsm     those of security modules there, under SELinux and under AppArmor
 #: make test-kcsan   the tests on a kernel that finds data races (hours)
 #: make faults       on the debug kernel, fail each allocation and each copy from or
-#:                   to user memory of many calls (test-debug: about 30 of each call)
+#:                   to user memory of many calls (test-debug: about 20 of each call)
 #: make races        the tests of races for 10 minutes, or MINUTES=n, with what they saw
 #: make fuzz         random calls for a minute, or MINUTES=n, with their counts; SEED= to
 #:                   repeat them, and ONLY= for one of them
 #:                   VARIANT=debug or kcsan, for races and fuzz: that kernel
-#: make faults       on that kernel, fail each allocation and each copy from or to
-#:                   user memory of many calls (test-debug: about 20 of each call)
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
 .PHONY: bench test-debug test-lsm test-kcsan faults races fuzz lint bisect-check
@@ -63,7 +61,6 @@ test-lsm:
 	@scripts/test-lsm $(T)
 test-kcsan:
 	@VARIANT=kcsan scripts/test $(T)
-	@EXECNS_ENV="$${EXECNS_ENV-EXECNS_FAULTS=20}" VARIANT=debug scripts/test $(T)
 faults:
 	@EXECNS_ENV=EXECNS_FAULTS=all VARIANT=debug scripts/test faults_test faults_noticed_test
 races:
