@@ -68,6 +68,7 @@ struct race {
 	int stay;		/* microseconds that the program is there */
 	unsigned long long may;	/* errnos that a call may fail with */
 	int exit, signal;	/* how the caller may end instead */
+	bool traps;		/* or by SIGTRAP, if a tracer of PTRACE_ATTACH ends at an exec */
 	const char *tallies[8];	/* what races->tally counts */
 	int flags;		/* that each call has */
 	int control;		/* the tally of what must not be seen otherwise, and is here */

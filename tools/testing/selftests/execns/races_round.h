@@ -140,6 +140,12 @@ static inline void reap_rest(struct races *races)
 		kill(pid, SIGKILL);
 }
 
+static inline bool is_killed_as_expected(const struct race *race, int status)
+{
+	return WIFSIGNALED(status) && (WTERMSIG(status) == race->signal ||
+				       (race->traps && WTERMSIG(status) == SIGTRAP));
+}
+
 static inline void run_round(struct races *races, struct stats *stats, const struct race *race,
 			     unsigned int seed)
 {
@@ -195,14 +201,13 @@ static inline void run_round(struct races *races, struct stats *stats, const str
 		stats->programs++;
 		stats->won[races->which]++;
 		check_program(races, pid);
-		if (status && !(race->signal && WIFSIGNALED(status) &&
-				WTERMSIG(status) == race->signal))
+		if (status && !is_killed_as_expected(race, status))
 			violation(races, "the program ends with %#x", status);
 	} else if (WIFEXITED(status) && WEXITSTATUS(status) == CALLS_FAILED) {
 		if (!races->failed)
 			violation(races, "no call has failed, and no program has run");
 	} else if ((race->exit && WIFEXITED(status) && WEXITSTATUS(status) == race->exit) ||
-		   (race->signal && WIFSIGNALED(status) && WTERMSIG(status) == race->signal)) {
+		   is_killed_as_expected(race, status)) {
 		stats->ends++;
 	} else {
 		violation(races, "the caller ends with %#x", status);

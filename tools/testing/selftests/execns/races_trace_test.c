@@ -304,7 +304,7 @@ static int do_crash(struct other *other)
 
 #define CRASHES .thread = do_crash, .threads = 1, .setup = let_dump, .signal = SIGSEGV, \
 		.after = restore_cores
-#define TRACES .outside = do_trace, .stay = 3000, \
+#define TRACES .outside = do_trace, .stay = 3000, .traps = true, \
 	       .tallies = { "tracers ended before the program", "with it" }
 #define STAYS .stay = 1000
 
