@@ -143,7 +143,10 @@ static inline void check_row(struct __test_metadata *_metadata, const struct lsm
 
 #define KEPT_FD 7
 
-/* What a program that is given @file as KEPT_FD has there, as device and inode. */
+/*
+ * What a program that is given @file as KEPT_FD has there, as device and inode. If it is
+ * negative, the caller opens one.
+ */
 static inline void kept_by(struct __test_metadata *_metadata, const char *path,
 			   int (*caller)(void *unused), enum how how, int flags, int file,
 			   char *text, size_t size)
@@ -159,7 +162,8 @@ static inline void kept_by(struct __test_metadata *_metadata, const char *path,
 	char flags_and_type[3][32];
 
 	text[0] = '\0';
-	ASSERT_EQ(KEPT_FD, dup2(file, KEPT_FD));
+	if (file >= 0)
+		ASSERT_EQ(KEPT_FD, dup2(file, KEPT_FD));
 	spawn_report(&spawn, &report);
 	close(KEPT_FD);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
