@@ -59,7 +59,9 @@ static int as_caller(void *unused)
 
 static int caller_elsewhere(void *unused)
 {
-	return chdir(DIR) || as_caller(unused);
+	if (chdir(DIR))
+		return -1;
+	return as_caller(unused);
 }
 
 static int user_caller(void *unused)

@@ -48,7 +48,7 @@ static inline int load_policy(const char *policy, const char *to)
 	return error;
 }
 
-static inline const char *own_label(void)
+static const char *own_label(void)
 {
 	static char label[256];
 

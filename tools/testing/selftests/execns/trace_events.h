@@ -100,7 +100,7 @@ static inline void read_trace(pid_t pid, pid_t tid, char *out, size_t size)
 	set_trace("tracing_on", "1");
 }
 
-static inline const char *next_line(const char *line)
+static const char *next_line(const char *line)
 {
 	line = strchr(line, '\n');
 	return line && line[1] ? line + 1 : NULL;
@@ -118,7 +118,7 @@ static inline int count_lines(const char *trace, const char *begin)
 }
 
 /* The first line that begins with this, in a buffer that the next but three calls reuse. */
-static inline const char *find_line(const char *trace, const char *begin)
+static const char *find_line(const char *trace, const char *begin)
 {
 	static char lines[4][1024];
 	static int next;
