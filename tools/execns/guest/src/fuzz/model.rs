@@ -56,6 +56,11 @@ impl Expected {
         }
     }
 
+    /// Whether there will be a program, or a file is one.
+    pub fn is_certain(&self) -> bool {
+        self.success && self.errnos.is_empty() && !self.may_die
+    }
+
     /// Anything that the manual names, too.
     pub fn or_anything(mut self) -> Self {
         self.errnos.extend(DOCUMENTED);

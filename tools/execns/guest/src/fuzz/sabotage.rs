@@ -175,12 +175,16 @@ impl Break {
         }
     }
 
-    /// Changes what is called, after it is known what has to come out.
+    /// Changes a call that has to succeed, to one that does.
     pub fn call(self, call: &mut Call) {
         let uts = libc::CLONE_NEWUTS as u64;
 
         match self {
-            Self::ProgramDescriptor if !call.plain && call.fds.form == Form::Right => {
+            Self::ProgramDescriptor
+                if !call.plain
+                    && call.fds.form == Form::Right
+                    && call.fds.elements.iter().all(|fd| fd.to != 77) =>
+            {
                 call.fds.elements.push(ExecnsFd { from: 3, to: 77 });
             }
             Self::ProgramFile => {

@@ -174,8 +174,11 @@ impl Worker {
             })
             .collect();
         let mut given = calls.clone();
+        // Of what may fail, and of what a filter is asked about, something else might be told.
+        let certain = expected.last().is_some_and(Expected::is_certain);
+        let lone = circumstance.kind != Kind::Direct && circumstance.filter.is_empty();
         if let (Some(broken), Some(last)) = (self.orders.broken, given.last_mut()) {
-            if circumstance.kind != Kind::Direct && self.caller.who == Who::Root {
+            if certain && lone && self.caller.who == Who::Root {
                 broken.call(last);
             }
         }
