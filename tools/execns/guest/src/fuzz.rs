@@ -17,6 +17,7 @@ pub mod model;
 pub mod name;
 pub mod program;
 pub mod random;
+pub mod rights;
 pub mod sabotage;
 pub mod shared;
 pub mod snapshot;

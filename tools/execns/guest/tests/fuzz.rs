@@ -49,6 +49,9 @@ fn program() -> (Wanted, Seen) {
         caught: "0000000000000000".into(),
         uid_map: "0 5 1".into(),
         gid_map: "0 6 1".into(),
+        capabilities: std::array::from_fn(|_| "0000000000000000".into()),
+        root: 20,
+        offsets: "monotonic 0 0 boottime 0 0".into(),
         semaphore: 2,
     };
     seen.namespaces[1] = 1;
@@ -62,6 +65,9 @@ fn program() -> (Wanted, Seen) {
         groups: Some(String::new()),
         uid_map: Some(vec![[0, 5, 1]]),
         gid_map: Some(vec![[0, 6, 1]]),
+        capabilities: Some(std::array::from_fn(|_| "0000000000000000".into())),
+        root: Some(20),
+        offsets: "monotonic 0 0 boottime 0 0".into(),
         semaphore: Some(2),
     };
     (wanted, seen)
@@ -70,7 +76,7 @@ fn program() -> (Wanted, Seen) {
 #[test]
 fn each_difference_of_a_program_is_told() {
     type Change = fn(&mut Seen);
-    let changes: [(&str, Change); 14] = [
+    let changes: [(&str, Change); 17] = [
         ("mnt namespace", |seen| seen.namespaces[0] = 9),
         ("uts namespace", |seen| seen.namespaces[1] = snapshot()[1]),
         ("time_for_children namespace", |seen| seen.namespaces[8] = 9),
@@ -92,6 +98,13 @@ fn each_difference_of_a_program_is_told() {
         ("uid", |seen| seen.uid = "5 0 0 0".into()),
         ("groups", |seen| seen.groups = "7".into()),
         ("gid_map", |seen| seen.gid_map = "0 6 2".into()),
+        ("bounding capabilities", |seen| {
+            seen.capabilities[2] = "0000000000000001".into()
+        }),
+        ("root directory", |seen| seen.root = 21),
+        ("clock offsets", |seen| {
+            seen.offsets = "monotonic 1 0 boottime 0 0".into()
+        }),
         ("semaphore", |seen| seen.semaphore = 1),
     ];
     let (wanted, seen) = program();

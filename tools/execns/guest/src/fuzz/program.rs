@@ -4,12 +4,13 @@
 //! asked for.
 
 use super::call::Call;
-use super::model::{KINDS, MOUNT, TIME, USER};
+use super::model::{self, KINDS, MOUNT, TIME, USER, Who};
 use super::name::{FILES, Fate, Name};
 use super::snapshot::{Snapshot, file_at, line, proc_of};
 use execns_abi::*;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::thread::CapabilitySet;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -41,6 +42,12 @@ pub struct Seen {
     pub caught: String,
     pub uid_map: String,
     pub gid_map: String,
+    /// The permitted, effective, bounding and ambient ones.
+    pub capabilities: [String; 4],
+    /// The file of its root directory.
+    pub root: u64,
+    /// What its clocks are ahead of the initial ones.
+    pub offsets: String,
     /// What it still has of a semaphore.
     pub semaphore: i64,
 }
@@ -58,14 +65,21 @@ pub struct Wanted {
     pub groups: Option<String>,
     pub uid_map: Option<Vec<[u32; 3]>>,
     pub gid_map: Option<Vec<[u32; 3]>>,
+    pub capabilities: Option<[String; 4]>,
+    pub root: Option<u64>,
+    pub offsets: String,
     pub semaphore: Option<i64>,
 }
 
 /// The caller, as it is seen in the same way.
 #[derive(Clone, Debug)]
 pub struct Caller<'a> {
-    pub open: &'a BTreeMap<u32, u64>,
+    pub is: &'a model::Caller,
     pub snapshot: &'a Snapshot,
+    /// The file of its root directory.
+    pub root: u64,
+    /// What there is on this kernel.
+    pub every_capability: CapabilitySet,
     pub uid: String,
     pub gid: String,
     pub groups: String,
@@ -86,6 +100,44 @@ fn outside(map: &[ExecnsIdMap], id: u32) -> Option<u32> {
 
 fn four(id: u32) -> String {
     format!("{id} {id} {id} {id}")
+}
+
+/// What root has, or what anybody else has.
+fn capabilities(is_root: bool, bounding: CapabilitySet) -> [String; 4] {
+    let has = match is_root {
+        true => bounding,
+        false => CapabilitySet::empty(),
+    };
+
+    [has, has, bounding, CapabilitySet::empty()].map(|set| format!("{:016x}", set.bits()))
+}
+
+/// Whether the program is root in the new user namespace.
+fn is_root_inside(call: &Call, caller: &model::Caller) -> bool {
+    let map = &call.uid_map.elements;
+
+    if call.plain || call.flags & EXECNS_SET_IDS == 0 || call.uid == SAME_ID {
+        // Without a map, ids are the same.
+        return match call.plain || map.is_empty() {
+            true => caller.uid == 0,
+            false => outside(map, 0) == Some(caller.uid),
+        };
+    }
+    call.uid == 0
+}
+
+/// As `/proc/PID/timens_offsets` has them, of a caller whose clocks are the initial ones.
+fn offsets(list: &[ExecnsTimeOffset]) -> String {
+    let of = |clock| {
+        let last = list.iter().rfind(|offset| offset.clock == clock);
+        last.map_or((0, 0), |offset| (offset.sec, offset.nsec))
+    };
+    let (monotonic, boottime) = (of(libc::CLOCK_MONOTONIC), of(libc::CLOCK_BOOTTIME));
+
+    format!(
+        "monotonic {} {} boottime {} {}",
+        monotonic.0, monotonic.1, boottime.0, boottime.1
+    )
 }
 
 fn lines(map: &[ExecnsIdMap]) -> Vec<[u32; 3]> {
@@ -116,8 +168,24 @@ pub fn wanted(call: &Call, caller: &Caller<'_>) -> Wanted {
         false => Some(same.clone()),
     };
     let leaves_undo = flags & (libc::CLONE_NEWIPC | libc::CLONE_SYSVSEM) as u64 != 0;
+    let all = caller.every_capability;
     let mut wanted = Wanted {
         new,
+        capabilities: match caller.is.who {
+            _ if is_setuid => None,
+            Who::Other => None,
+            _ if new & USER != 0 => Some(capabilities(is_root_inside(call, caller.is), all)),
+            Who::Root | Who::Chrooted => Some(capabilities(true, all)),
+            Who::User => None,
+        },
+        root: match has(EXECNS_ROOT_FD) {
+            true => caller.is.open.get(&(call.root_fd as u32)).copied(),
+            false => Some(caller.root).filter(|_| !empty),
+        },
+        offsets: offsets(match call.plain {
+            true => &[],
+            false => &call.time_offsets.elements,
+        }),
         one_more: fate.is_some_and(|(fate, _)| fate == Fate::Misc),
         uid: id(&call.uid_map.elements, call.uid, &caller.uid).filter(|_| !is_setuid),
         gid: id(&call.gid_map.elements, call.gid, &caller.gid),
@@ -139,7 +207,7 @@ pub fn wanted(call: &Call, caller: &Caller<'_>) -> Wanted {
         .fds
         .elements
         .iter()
-        .filter_map(|fd| Some((fd.to, *caller.open.get(&fd.from)?)))
+        .filter_map(|fd| Some((fd.to, *caller.is.open.get(&fd.from)?)))
         .collect();
     if new & USER != 0 {
         let map = |map: &[ExecnsIdMap]| (!map.is_empty()).then(|| lines(map));
@@ -179,8 +247,12 @@ pub fn look(proc: BorrowedFd<'_>, pid: i32, semaphore: i64) -> Result<Seen, Stri
     ] {
         *field = words(line(status, name));
     }
+    seen.capabilities =
+        ["CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].map(|name| words(line(status, name)));
     seen.uid_map = words(proc_of(proc, pid, "uid_map", &mut buffer));
     seen.gid_map = words(proc_of(proc, pid, "gid_map", &mut buffer));
+    seen.offsets = words(proc_of(proc, pid, "timens_offsets", &mut buffer));
+    seen.root = file_at(proc, &format!("{pid}/root")).ok_or("root")?;
 
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = openat(proc, format!("{pid}/fd"), flags, Mode::empty())
@@ -284,6 +356,26 @@ pub fn differences(wanted: &Wanted, seen: &Seen, caller: &Snapshot) -> String {
             .is_none_or(|wanted| *wanted == map_lines(seen));
         same(name, wanted, seen, is);
     }
+    for (name, wanted, seen) in [
+        ("permitted", 0),
+        ("effective", 1),
+        ("bounding", 2),
+        ("ambient", 3),
+    ]
+    .map(|(name, i)| {
+        (
+            name,
+            wanted.capabilities.as_ref().map(|sets| &sets[i]),
+            &seen.capabilities[i],
+        )
+    }) {
+        let is = wanted.is_none_or(|wanted| wanted == seen);
+        same(&format!("{name} capabilities"), &wanted, seen, is);
+    }
+    let is = wanted.root.is_none_or(|wanted| wanted == seen.root);
+    same("root directory", &wanted.root, &seen.root, is);
+    let is = wanted.offsets == seen.offsets;
+    same("clock offsets", &wanted.offsets, &seen.offsets, is);
     let is = wanted
         .semaphore
         .is_none_or(|wanted| wanted == seen.semaphore);

@@ -3,11 +3,15 @@
 //! Makes true what the fuzzer looks for, to see that it is found: `--break`.
 
 use super::call::{Call, Form};
-use super::model::USER;
+use super::model::{MOUNT, TIME, USER};
+use super::name::Name;
+use super::world;
 use crate::sys::at::place;
 use crate::sys::fuzz::{block_signal, catch, move_heap_end};
 use clap::ValueEnum;
-use execns_abi::ExecnsFd;
+use execns_abi::{
+    AT_EMPTY_PATH, EXECNS_ROOT_FD, EXECNS_SET_IDS, ExecnsFd, ExecnsTimeOffset, UNSHARE_EMPTY_MNTNS,
+};
 use rustix::fs::Mode;
 use rustix::thread::CapabilitySet;
 
@@ -66,6 +70,12 @@ pub enum Break {
     ProgramNew,
     /// The program has other ids
     ProgramIds,
+    /// The program has another root directory
+    ProgramRoot,
+    /// The clocks of the program are others
+    ProgramClocks,
+    /// The program has other capabilities
+    ProgramCapabilities,
     /// The program is killed
     ProgramDies,
     /// A child changes its parent
@@ -108,6 +118,9 @@ impl Break {
             Self::ProgramDescriptor | Self::ProgramFile => "descriptors: {",
             Self::ProgramOld | Self::ProgramNew => "uts namespace is new",
             Self::ProgramIds => "id: ",
+            Self::ProgramRoot => "root directory",
+            Self::ProgramClocks => "clock offsets",
+            Self::ProgramCapabilities => "effective capabilities",
             Self::ProgramDies => "killed by signal",
             Self::Parent => "the worker has changed",
             Self::LeakNamespace => "namespaces",
@@ -194,12 +207,31 @@ impl Break {
             }
             Self::ProgramOld => call.unshare_flags &= !uts,
             Self::ProgramNew => call.unshare_flags |= uts,
-            Self::ProgramIds if !call.plain && call.unshare_flags & USER != 0 => {
-                call.flags |= execns_abi::EXECNS_SET_IDS;
-                call.uid = 0;
+            Self::ProgramIds | Self::ProgramCapabilities if !call.plain && call.has(USER) => {
+                call.flags |= EXECNS_SET_IDS;
+                call.uid = match self {
+                    Self::ProgramIds => 0,
+                    _ => 7,
+                };
                 call.gid = 1;
                 call.uid_map.elements.clear();
                 call.gid_map.elements.clear();
+            }
+            Self::ProgramRoot if call.has(MOUNT) && !call.has(UNSHARE_EMPTY_MNTNS) => {
+                call.plain = false;
+                call.flags |= EXECNS_ROOT_FD;
+                call.root_fd = world::FOLDER_FD;
+                // Nothing is looked up in it.
+                call.at_flags |= AT_EMPTY_PATH;
+                (call.name, call.dirfd) = (Name::Nothing, world::AGENT_FD);
+            }
+            Self::ProgramClocks if call.has(TIME) && !call.plain => {
+                call.time_offsets.elements = vec![ExecnsTimeOffset {
+                    clock: libc::CLOCK_BOOTTIME,
+                    reserved: 0,
+                    sec: 1_000_007,
+                    nsec: 0,
+                }];
             }
             _ => {}
         }

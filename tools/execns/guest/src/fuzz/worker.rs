@@ -13,12 +13,12 @@ use super::model::{Caller, Expected, Who, expect};
 use super::name::{FOLDER, Name};
 use super::program;
 use super::random::Random;
+use super::rights::{every_capability, privilege, take_privilege};
 use super::sabotage::Break;
 use super::shared::{MOST, Slot, pause};
 use super::snapshot::{HEAP_END, OUT_OF_THE_WAY, Snapshot, differences, line, take};
 use super::world::{self, Descriptors, Memory};
 use super::{generate, strace, tracer};
-use crate::privilege::Privilege;
 use crate::sys::fuzz::{Stack, borrow};
 use crate::sys::{self, Semaphore, at};
 use rustix::fd::AsFd;
@@ -71,6 +71,8 @@ pub struct Worker {
     mine: Snapshot,
     agent: Vec<u8>,
     ids: [String; 3],
+    root: u64,
+    every_capability: CapabilitySet,
 }
 
 impl Worker {
@@ -89,6 +91,8 @@ impl Worker {
             true => Some(Server::new().map_err(told("FUSE"))?),
             false => None,
         };
+
+        let every_capability = every_capability().map_err(told("capabilities"))?;
 
         if who == Who::Chrooted {
             rustix::process::chroot(FOLDER).map_err(|error| error.to_string())?;
@@ -124,6 +128,8 @@ impl Worker {
             mine: [0; super::snapshot::WORDS],
             agent: agent.map_err(told("agent"))?,
             ids: Default::default(),
+            root: 0,
+            every_capability,
         };
         let mut buffer = [0; 4096];
         let me = rustix::process::getpid().as_raw_nonzero().get();
@@ -133,6 +139,7 @@ impl Worker {
             let text = String::from_utf8_lossy(line(status, name));
             text.split_whitespace().collect::<Vec<_>>().join(" ")
         });
+        worker.root = super::snapshot::file_at(proc, "self/root").ok_or("no root directory")?;
         worker.mine = worker.look();
         Ok(worker)
     }
@@ -431,7 +438,9 @@ impl Worker {
         let wanted = program::wanted(
             call,
             &program::Caller {
-                open: &self.descriptors.open,
+                is: &self.caller,
+                root: self.root,
+                every_capability: self.every_capability,
                 snapshot: &self.mine,
                 uid,
                 gid,
@@ -448,42 +457,6 @@ impl Worker {
 /// A restless thread may change what any call reads.
 fn vague_everywhere(circumstance: &Circumstance) -> bool {
     matches!(circumstance.kind, Kind::Thread { restless: true, .. })
-}
-
-fn privilege(random: &mut Random) -> (Who, Privilege) {
-    match random.below(20) {
-        0..9 => (Who::Root, Privilege::ROOT),
-        9..11 => (Who::Chrooted, Privilege::ROOT),
-        11..16 => {
-            let uid = random.pick(&[1000, 1, 77, 65533, 100_000, 4_000_000_000]);
-            let user = Privilege {
-                id: Some((uid, random.pick(&[uid, 5]))),
-                groups: random.pick(&[&[], &[5, 6, 1000]]),
-                ..Privilege::USER
-            };
-            (Who::User, user)
-        }
-        16..18 => {
-            let user = Privilege {
-                has: CapabilitySet::from_bits_truncate(random.word()),
-                ..Privilege::USER
-            };
-            (Who::Other, user)
-        }
-        _ => {
-            let every = Privilege::every();
-            let one = every[random.below(every.len() as u64) as usize];
-            (Who::Other, one)
-        }
-    }
-}
-
-fn take_privilege(who: Who, privilege: &Privilege) -> Result<(), String> {
-    match who {
-        // It is that already, and there is no /proc to look at.
-        Who::Root | Who::Chrooted => Ok(()),
-        Who::User | Who::Other => privilege.take().map(drop),
-    }
 }
 
 /// Runs cases of a block, until one is wrong: that is the text.
