@@ -1,0 +1,3 @@
+module execns
+
+go 1.19
