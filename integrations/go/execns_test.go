@@ -109,15 +109,16 @@ while [ $n -lt 64 ]; do
 done
 while read -r key value; do
 	case $key in
-	Threads: | Uid: | Groups:) echo $key $value ;;
+	Threads: | [UG]id: | Groups:) echo $key $value ;;
 	esac
 done </proc/self/status
-read -r map </proc/self/uid_map
+read -r uids </proc/self/uid_map
+read -r gids </proc/self/gid_map
 read -r uptime rest </proc/uptime
 [ ${uptime%.*} -lt 1000000 ] || echo ahead
 echo fds$fds
 echo pid $$
-echo map $map`
+echo maps $uids, $gids`
 
 // A container of ids that nobody else has.
 func container(keep int) *Options {
@@ -135,6 +136,7 @@ func container(keep int) *Options {
 func init() {
 	helpers["exec"] = func() {
 		o := container(busy())
+		o.UID, o.GID = 3, 4
 		must(Exec("/bin/sh", []string{"sh", "-c", look}, nil, o))
 	}
 	helpers["start"] = func() {
@@ -171,14 +173,14 @@ func TestExec(t *testing.T) {
 	need(t)
 	out := run(t, "exec", nil)
 	pid := out[strings.Index(out, "pid"):]
-	lines(t, out, "Uid: 0 0 0 0", "Groups:", "Threads: 1", "ahead", "fds 0 1 2 7",
-		pid[:strings.Index(pid, "\n")], "map 0 70000 1000")
+	lines(t, out, "Uid: 3 3 3 3", "Gid: 4 4 4 4", "Groups:", "Threads: 1", "ahead", "fds 0 1 2 7",
+		pid[:strings.Index(pid, "\n")], "maps 0 70000 1000, 0 80000 1000")
 }
 
 func TestStartAsFirstProcess(t *testing.T) {
 	need(t)
-	lines(t, run(t, "start", nil), "Uid: 5 5 5 5", "Groups:", "Threads: 1", "ahead", "fds 0 1 2 7", "pid 1",
-		"map 0 70000 1000", "exit status 7")
+	lines(t, run(t, "start", nil), "Uid: 5 5 5 5", "Gid: 6 6 6 6", "Groups:", "Threads: 1", "ahead",
+		"fds 0 1 2 7", "pid 1", "maps 0 70000 1000, 0 80000 1000", "exit status 7")
 }
 
 func TestStartInItsOwnRoot(t *testing.T) {
@@ -258,6 +260,19 @@ func init() {
 		state, err := p.Wait()
 		must(err)
 		fmt.Printf("%s%v\n", line, state)
+	}
+}
+
+func TestCommand(t *testing.T) {
+	need(t)
+	command, err := exec.LookPath("run-in-container")
+	if err != nil {
+		t.Skip(err)
+	}
+	script := "mount -t proc proc /proc && read -r pid rest </proc/self/stat && exit $((pid + 6))"
+	out, err := exec.Command(command, "/bin/sh", "-c", script).CombinedOutput()
+	if err == nil || err.Error() != "exit status 7" {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
