@@ -169,9 +169,12 @@ func TestUnshareIsRefusedToGo(t *testing.T) {
 	}
 }
 
+// Groups that the program is not to be in.
+var groups = &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{10, 20}}}
+
 func TestExec(t *testing.T) {
 	need(t)
-	out := run(t, "exec", nil)
+	out := run(t, "exec", groups)
 	pid := out[strings.Index(out, "pid"):]
 	lines(t, out, "Uid: 3 3 3 3", "Gid: 4 4 4 4", "Groups:", "Threads: 1", "ahead", "fds 0 1 2 7",
 		pid[:strings.Index(pid, "\n")], "maps 0 70000 1000, 0 80000 1000")
@@ -179,7 +182,7 @@ func TestExec(t *testing.T) {
 
 func TestStartAsFirstProcess(t *testing.T) {
 	need(t)
-	lines(t, run(t, "start", nil), "Uid: 5 5 5 5", "Gid: 6 6 6 6", "Groups:", "Threads: 1", "ahead",
+	lines(t, run(t, "start", groups), "Uid: 5 5 5 5", "Gid: 6 6 6 6", "Groups:", "Threads: 1", "ahead",
 		"fds 0 1 2 7", "pid 1", "maps 0 70000 1000, 0 80000 1000", "exit status 7")
 }
 
