@@ -266,6 +266,18 @@ func init() {
 	}
 }
 
+// Without SetIDs, nobody in the namespace is root.
+func TestFirstProcessNeedsRoot(t *testing.T) {
+	need(t)
+	o := container(0)
+	o.Unshare |= syscall.CLONE_NEWPID
+	o.Flags = 0
+	o.UID, o.GID = 0, 0
+	if _, err := Start("/bin/sh", []string{"sh"}, nil, o); !errors.Is(err, syscall.EPERM) {
+		t.Error(err)
+	}
+}
+
 func TestCommand(t *testing.T) {
 	need(t)
 	command, err := exec.LookPath("run-in-container")
