@@ -19,10 +19,12 @@
 #endif
 #endif
 
-/* The calls have the same numbers everywhere but on alpha. */
+/* The calls have the same numbers everywhere but on alpha, and on mips, whose ABIs begin elsewhere. */
 #ifndef SYS_execns
-#ifdef __alpha__
+#if defined(__alpha__)
 #define SYS_execns	583
+#elif defined(__mips__)
+#define SYS_execns	(__NR_Linux + 473)
 #else
 #define SYS_execns	473
 #endif
