@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is different if execns(2) starts a container."""
+
+import os
+import re
+import shutil
+
+from bundle import WORK, config, eventually, map_ids, read
+from same import USER, leaked
+
+
+def mapped(args):
+    return map_ids(config(args), 100000, 65536)
+
+
+def only_stdio(old, off, new):
+    """nothing but stdio, whatever the launcher has forgotten"""
+    seen = leaked(new)
+    stdio = ["0", "1", "2"]
+    assert seen == [stdio, (0, stdio)] * 2, seen
+
+
+def magic(old, off, new):
+    """no payload by a magic link, of which runc's CVE-2019-5736 was made"""
+    for spec in config, mapped:
+        for args in ["/proc/self/exe"], ["magic-interpreter"]:
+            status, said = new.run(spec(args))
+            assert status and "ELOOP" in said, (status, said)
+            # The kernel looks into the file, and finds no loader for it.
+            status, said = old.run(spec(args))
+            assert status and "ELOOP" not in said, (status, said)
+
+
+def sealed(old, off, new):
+    """what waits in the container to be started is a sealed copy of youki"""
+    for spec in config, mapped:
+        with new.created(spec(["true"])) as container:
+            exe = os.readlink(f"/proc/{container.state()[1]}/exe")
+            assert exe.startswith("/memfd:"), exe
+
+
+def accounts(old, off, new):
+    """one of two containers of a uid takes all pages of pipes"""
+    with open("/proc/sys/fs/pipe-user-pages-soft", "w") as soft:
+        soft.write("0")
+    with open("/proc/sys/fs/pipe-user-pages-hard", "w") as hard:
+        hard.write("64")
+    take = mapped(["sh", "-c", "(while true; do sleep 1000 | sleep 1000 & done) 2>/tmp/full; "
+                   "sleep 1000"])
+    use = mapped(["sh", "-c", "echo piped | cat"])
+    use["linux"]["cgroupsPath"] = "/youki/other"
+    seen = {}
+    for runtime in old, off, new:
+        with runtime.created(take) as container:
+            container.start()
+            pid = container.state()[1]
+            eventually(lambda: os.path.exists(f"/proc/{pid}/root/tmp/full") and
+                       "pipe" in read(f"/proc/{pid}/root/tmp/full"))
+            status, said = runtime.run(use)
+            seen[runtime.name] = said.strip() if status == 0 else "can't create pipe" in said
+    with open("/proc/sys/fs/pipe-user-pages-hard", "w") as hard:
+        hard.write("0")
+    assert seen == {"unpatched": True, "off": True, "execns": "piped"}, seen
+
+
+CASES = {
+    "root": (0, lambda: config(["true"])),
+    "a user namespace, by root": (0, lambda: mapped(["true"])),
+    "a user namespace, by its user": (USER, lambda: map_ids(config(["true"]), USER, 1)),
+}
+
+
+def trace(runtime, spec):
+    """Processes, and lists of system calls, of a container."""
+    log = f"{WORK}/strace-{runtime.uid}"
+    runtime.output(spec, before=[shutil.which("strace"), "-f", "-qq", "-o", log])
+    calls = [re.match(r"(\d+) +(\w+)\(", line) for line in open(log, errors="replace")]
+    calls = [match.groups() for match in calls if match]
+    return {pid for pid, _ in calls}, [name for _, name in calls]
+
+
+def counted(old, off, new):
+    """processes and system calls"""
+    print("# | a container of true | runtime | processes | system calls | execnsat |")
+    print("# |---|---|--:|--:|--:|")
+    for what, (uid, spec) in CASES.items():
+        processes = {}
+        for runtime in old, off, new:
+            pids, calls = trace(runtime.of(uid), spec())
+            used = sum(name in ("execnsat", "syscall_0x1da") for name in calls)
+            print(f"# | {what} | {runtime.name} | {len(pids)} | {len(calls)} | {used} |")
+            processes[runtime.name] = len(pids)
+            # The probe is one.
+            expected = 0 if not runtime.execns else 2 if what == "root" else 4
+            assert used == expected, f"{what}: {runtime.name} called execnsat {used} times"
+        if what == "root":
+            assert processes["execns"] == processes["unpatched"] - 1, processes
+        assert processes["off"] == processes["unpatched"], processes
+
+
+def exec_counted(old, off, new):
+    """processes and system calls of youki exec"""
+    print("# | youki exec of true | runtime | processes | system calls | execnsat |")
+    print("# |---|---|--:|--:|--:|")
+    for what, spec in ("root", config), ("a user namespace, by root", mapped):
+        for runtime in old, off, new:
+            with runtime.created(spec(["sleep", "1000"])) as container:
+                container.start()
+                log = f"{WORK}/strace-{runtime.uid}"
+                status, said = runtime.call("exec", container.name, "true", before=[
+                    shutil.which("strace"), "-f", "-qq", "-o", log])
+                assert status == 0, said
+                calls = [re.match(r"(\d+) +(\w+)\(", line) for line in open(log, errors="replace")]
+                calls = [match.groups() for match in calls if match]
+                used = sum(name in ("execnsat", "syscall_0x1da") for _, name in calls)
+                pids = {pid for pid, _ in calls}
+                print(f"# | {what} | {runtime.name} | {len(pids)} | {len(calls)} | {used} |")
+                assert len(pids) == (2 if runtime.execns else 3), pids
+
+
+TESTS = [only_stdio, magic, sealed, accounts, counted, exec_counted]
