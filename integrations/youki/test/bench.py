@@ -55,10 +55,7 @@ def launches(unpatched, patched, mapped):
 
 
 def main(unpatched, patched):
-    os.umask(0o22)
-    os.makedirs(WORK)
-    os.chmod(WORK, 0o777)
-    bundle.make_rootfs()
+    unpatched, patched = bundle.prepare(unpatched, patched)
     for what, mapped in ("all but USER", False), ("all", True):
         print(f"| {what} | processes | system calls | instructions |\n|---|--:|--:|--:|", flush=True)
         for name, run in launches(unpatched, patched, mapped):

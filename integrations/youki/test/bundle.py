@@ -3,6 +3,7 @@
 
 import contextlib
 import copy
+import itertools
 import json
 import os
 import shutil
@@ -17,6 +18,17 @@ KINDS = ["pid", "network", "ipc", "uts", "mount", "cgroup"]
 CAPS = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 # Under emulation, and with others on the machine.
 PATIENCE = 240
+NUMBERS = itertools.count()
+
+
+def prepare(*binaries):
+    """The root of containers, and binaries where any user may execute them."""
+    os.umask(0o22)
+    os.makedirs(WORK)
+    os.chmod(WORK, 0o777)
+    make_rootfs()
+    for binary in binaries:
+        yield shutil.copy(binary, WORK)
 
 
 def make_rootfs(path=ROOTFS):
@@ -88,7 +100,6 @@ class Runtime:
     def __init__(self, name, binary, execns, env=()):
         self.name, self.binary, self.execns, self.env = name, binary, execns, dict(env)
         self.uid = 0
-        self.number = 0
 
     def of(self, uid):
         other = copy.copy(self)
@@ -124,8 +135,7 @@ class Runtime:
             return status, output.read()
 
     def bundle(self, spec):
-        self.number += 1
-        path = f"{WORK}/bundle-{self.name}-{self.uid}-{self.number}"
+        path = f"{WORK}/bundle-{self.name}-{self.uid}-{next(NUMBERS)}"
         os.makedirs(path)
         os.chown(path, self.uid, self.uid)
         with open(f"{path}/config.json", "w") as file:

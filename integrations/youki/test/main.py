@@ -36,10 +36,7 @@ def differ(expected, seen):
 
 
 def main(unpatched, patched, names):
-    os.umask(0o22)
-    os.makedirs(bundle.WORK)
-    os.chmod(bundle.WORK, 0o777)
-    bundle.make_rootfs()
+    unpatched, patched = bundle.prepare(unpatched, patched)
     old = bundle.Runtime("unpatched", unpatched, execns=False)
     off = bundle.Runtime("off", patched, execns=False, env={"YOUKI_EXECNS": "0"})
     new = bundle.Runtime("execns", patched, execns=True)
