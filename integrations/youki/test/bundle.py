@@ -119,6 +119,9 @@ class Runtime:
         os.makedirs(self.root(), exist_ok=True)
         os.chown(self.root(), self.uid, self.uid)
         kwargs.setdefault("stdin", subprocess.DEVNULL)
+        # `youki run` blocks SIGCHLD only after the payload was started, and waits for ever if that
+        # ends before.
+        kwargs["preexec_fn"] = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         return subprocess.Popen([*before, *self.command(*args)], env=env, **kwargs)
 
     def call(self, *args, **kwargs):
