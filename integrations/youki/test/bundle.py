@@ -118,6 +118,8 @@ class Runtime:
             kwargs.update(user=self.uid, group=self.uid, extra_groups=[])
         os.makedirs(self.root(), exist_ok=True)
         os.chown(self.root(), self.uid, self.uid)
+        # It goes back to its folder now and then.
+        kwargs.update(cwd=WORK)
         kwargs.setdefault("stdin", subprocess.DEVNULL)
         # `youki run` blocks SIGCHLD only after the payload was started, and waits for ever if that
         # ends before.
