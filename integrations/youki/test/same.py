@@ -224,14 +224,15 @@ def rootless(runtime):
 
 
 def rootless_life(runtime):
-    """create, start, exec, kill by a user"""
+    """create, start, kill by a user, who can not exec"""
     seen = []
     spec = map_ids(config(["sleep", "1000"]), USER, 1)
     with runtime.of(USER).created(spec) as container:
         container.start()
         seen.append(container.state()[0])
-        seen.append(container.exec("sh", "-c", "id; cat /proc/self/uid_map /proc/1/comm; "
-                                   "grep Cap /proc/self/status"))
+        # youki 0.7.0 joins the PID namespace without the privileges that it would have had inside.
+        failed = runtime.of(USER).call("exec", container.name, "true")
+        seen.append((failed[0], "EPERM" in failed[1]))
         container.kill()
     return seen
 
@@ -287,7 +288,7 @@ def preserved(runtime):
     seen = []
     for mapped in False, True:
         descriptors = [os.memfd_create(name, 0) for name in ("three", "four", "five", "six")]
-        spec = config(["sh", "-c", "for i in $(seq 3 40); do readlink /proc/1/fd/$i; done"])
+        spec = config(["sh", "-c", "for i in $(seq 3 40); do readlink /proc/1/fd/$i; done; true"])
         if mapped:
             map_ids(spec, 100000, 65536)
         script = "".join(f"exec {i + 3}<&{fd}; " for i, fd in enumerate(descriptors[:2]))
