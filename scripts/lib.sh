@@ -11,6 +11,28 @@ JOBS=${JOBS:-$(nproc)}
 ARCH=${ARCH:-x86_64}
 STORE=$CACHE/linux.git
 
+# What others call $ARCH.
+debian_arch() {
+	case $ARCH in
+	x86_64) echo amd64 ;;
+	*) echo "$ARCH" ;;
+	esac
+}
+
+rust_target() {
+	case $ARCH in
+	arm64) echo aarch64-unknown-linux-gnu ;;
+	*) echo "$ARCH-unknown-linux-gnu" ;;
+	esac
+}
+
+# Whether the guest is not of this machine's architecture.
+is_foreign() {
+	case $(uname -m)-$ARCH in
+	x86_64-x86_64 | aarch64-arm64) return 1 ;;
+	esac
+}
+
 die() {
 	printf 'execns: %s\n' "$*" >&2
 	exit 1
