@@ -113,7 +113,7 @@ fn capabilities(is_root: bool, bounding: CapabilitySet) -> [String; 4] {
 }
 
 /// Whether the program is root in the new user namespace.
-fn is_root_inside(call: &Call, caller: &model::Caller) -> bool {
+pub fn is_root_inside(call: &Call, caller: &model::Caller) -> bool {
     let map = &call.uid_map.elements;
 
     if call.plain || call.flags & EXECNS_SET_IDS == 0 || call.uid == SAME_ID {
@@ -149,6 +149,11 @@ fn lines(map: &[ExecnsIdMap]) -> Vec<[u32; 3]> {
     lines
 }
 
+/// Whether it is the file that says whose ids a program has.
+pub fn is_setuid(call: &Call) -> bool {
+    call.name.path().ends_with("setuid")
+}
+
 /// What a call asks for.
 pub fn wanted(call: &Call, caller: &Caller<'_>) -> Wanted {
     let has = |flag| !call.plain && call.flags & flag != 0;
@@ -159,10 +164,10 @@ pub fn wanted(call: &Call, caller: &Caller<'_>) -> Wanted {
     let empty = flags & UNSHARE_EMPTY_MNTNS != 0;
     let new = KINDS.iter().fold(0, |all, kind| all | flags & kind) | if empty { MOUNT } else { 0 };
     let fate = match call.name {
-        Name::File(i) => Some((FILES[i].fate, FILES[i].path)),
+        Name::File(i) => Some(FILES[i].fate),
         _ => None,
     };
-    let is_setuid = fate.is_some_and(|(_, path)| path.ends_with("setuid"));
+    let is_setuid = is_setuid(call);
     let id = |map: &[ExecnsIdMap], id, same: &String| match has(EXECNS_SET_IDS) && id != SAME_ID {
         true => outside(map, id).map(four),
         false => Some(same.clone()),
@@ -186,7 +191,7 @@ pub fn wanted(call: &Call, caller: &Caller<'_>) -> Wanted {
             true => &[],
             false => &call.time_offsets.elements,
         }),
-        one_more: fate.is_some_and(|(fate, _)| fate == Fate::Misc),
+        one_more: fate == Some(Fate::Misc),
         uid: id(&call.uid_map.elements, call.uid, &caller.uid).filter(|_| !is_setuid),
         gid: id(&call.gid_map.elements, call.gid, &caller.gid),
         groups: Some(if has(EXECNS_DROP_GROUPS) {

@@ -3,8 +3,9 @@
 //! Makes true what the fuzzer looks for, to see that it is found: `--break`.
 
 use super::call::{Call, Form};
-use super::model::{MOUNT, TIME, USER};
+use super::model::{Caller, MOUNT, TIME, USER};
 use super::name::Name;
+use super::program;
 use super::world;
 use crate::sys::at::place;
 use crate::sys::fuzz::{block_signal, catch, move_heap_end};
@@ -189,7 +190,7 @@ impl Break {
     }
 
     /// Changes a call that has to succeed, to one that does.
-    pub fn call(self, call: &mut Call) {
+    pub fn call(self, call: &mut Call, caller: &Caller) {
         let uts = libc::CLONE_NEWUTS as u64;
 
         match self {
@@ -207,13 +208,16 @@ impl Break {
             }
             Self::ProgramOld => call.unshare_flags &= !uts,
             Self::ProgramNew => call.unshare_flags |= uts,
-            Self::ProgramIds | Self::ProgramCapabilities if !call.plain && call.has(USER) => {
-                call.flags |= EXECNS_SET_IDS;
+            Self::ProgramIds | Self::ProgramCapabilities
+                if !call.plain && call.has(USER) && !program::is_setuid(call) =>
+            {
+                // Nobody asks for this group, and root has what others have not.
                 call.uid = match self {
-                    Self::ProgramIds => 0,
-                    _ => 7,
+                    Self::ProgramCapabilities if program::is_root_inside(call, caller) => 7,
+                    _ => 0,
                 };
-                call.gid = 1;
+                call.gid = 3;
+                call.flags |= EXECNS_SET_IDS;
                 call.uid_map.elements.clear();
                 call.gid_map.elements.clear();
             }

@@ -186,7 +186,7 @@ impl Worker {
         let lone = circumstance.kind != Kind::Direct && circumstance.filter.is_empty();
         if let (Some(broken), Some(last)) = (self.orders.broken, given.last_mut()) {
             if certain && lone && self.caller.who == Who::Root {
-                broken.call(last);
+                broken.call(last, &self.caller);
             }
         }
         let prepared: Vec<Prepared> = given
