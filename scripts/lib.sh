@@ -113,6 +113,22 @@ progress() {
 	say DONE "$label, $(((SECONDS - start) / 60)):$(printf %02d $(((SECONDS - start) % 60)))"
 }
 
+# count_ktap PARSER NAME: say which tests of NAME.ktap have failed, by the kernel's kunit.py, and set
+# passed, failed and skipped. A status of 0 becomes 1 if one has.
+count_ktap() {
+	local said summary
+	# A test that has died says nothing, and what has not been said has not passed.
+	said=$(python3 "$1" parse --failed "$2.ktap" 2>"$2.parser") || status=${status/#0/1}
+	grep -v '^$' <<<"$said" | sed '$d' || true
+	# With failures, their names come after it.
+	summary=$(grep 'Testing complete' <<<"$said" | tail -1) || true
+	count() {
+		grep -oE "$1: [0-9]+" <<<"$summary" | tail -1 | grep -oE '[0-9]+' || echo 0
+	}
+	# shellcheck disable=SC2034 # for who calls
+	passed=$(count passed) failed=$(($(count failed) + $(count crashed) + $(count errors))) skipped=$(count skipped)
+}
+
 # git in the store of kernel sources.
 store() {
 	git --git-dir="$STORE" "$@"
