@@ -129,6 +129,21 @@ count_ktap() {
 	passed=$(count passed) failed=$(($(count failed) + $(count crashed) + $(count errors))) skipped=$(count skipped)
 }
 
+# with_files INITRAMFS FOLDER: print an initramfs with the files of a folder besides. The kernel unpacks
+# one archive after the other.
+with_files() {
+	cat "$1"
+	# It looks for the next one at a multiple of four bytes.
+	head -c $(((4 - $(stat -c %s "$1") % 4) % 4)) /dev/zero
+	(cd "$2" && find . | cpio -o -H newc -R 0:0 --quiet)
+}
+
+# keep_newest NUMBER FOLDER: remove all but the newest things in a folder.
+keep_newest() {
+	find "$2" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -rn | tail -n +$(($1 + 1)) |
+		cut -d' ' -f2- | xargs -r rm -rf
+}
+
 # git in the store of kernel sources.
 store() {
 	git --git-dir="$STORE" "$@"
