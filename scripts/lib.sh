@@ -144,6 +144,30 @@ keep_newest() {
 		cut -d' ' -f2- | xargs -r rm -rf
 }
 
+# Whether packages can be installed without asking anybody.
+may_install() {
+	[ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null
+}
+
+# install_packages NAME...: by apt-get, which writes to $CACHE/apt.log.
+install_packages() {
+	local sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	{
+		$sudo apt-get update -qq &&
+			$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+	} >"$CACHE/apt.log" 2>&1
+}
+
+# own_apt FOLDER ARG...: apt-get with its lists and its cache in a folder. The system's stay as they are.
+own_apt() {
+	local apt=$1
+	shift
+	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
+	apt-get -qq -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root \
+		-o Acquire::Retries=3 "$@"
+}
+
 # git in the store of kernel sources.
 store() {
 	git --git-dir="$STORE" "$@"
