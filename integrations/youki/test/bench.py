@@ -5,14 +5,13 @@ scripts/vm -c lets one nanosecond of the guest be one instruction.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
 
 import bundle
-from bundle import WORK, config, map_ids
+from bundle import config, map_ids, strace, traced
 
 ROUNDS = 5
 
@@ -69,11 +68,9 @@ def main(unpatched, patched):
                     least = min(least or took, took)
                     # Namespaces are taken down by workers.
                     time.sleep(0.2)
-                log = f"{WORK}/strace"
-                run(before=["strace", "-f", "-qq", "-o", log])
-                calls = [re.match(r"(\d+) +\w+\(", line) for line in open(log, errors="replace")]
-                pids = [match[1] for match in calls if match]
-                print(f"| {name} | {len(set(pids))} | {len(pids)} | {least:,} |", flush=True)
+                run(before=strace())
+                pids, calls = traced()
+                print(f"| {name} | {len(pids)} | {len(calls)} | {least:,} |", flush=True)
             except (AssertionError, OSError) as error:
                 print(f"| {name} | failed: {error!r} | | |", flush=True)
 

@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -92,6 +93,19 @@ def map_ids(spec, outside, count):
 
 def namespace(spec, kind):
     return next(ns for ns in spec["linux"]["namespaces"] if ns["type"] == kind)
+
+
+def strace(uid=0):
+    """What a user is to run something by, for `traced`."""
+    return [shutil.which("strace"), "-f", "-qq", "-o", f"{WORK}/strace-{uid}"]
+
+
+def traced(uid=0):
+    """Processes, and the names of their system calls, that strace has written down."""
+    with open(f"{WORK}/strace-{uid}", errors="replace") as log:
+        calls = [re.match(r"(\d+) +(\w+)\(", line) for line in log]
+    calls = [match.groups() for match in calls if match]
+    return {pid for pid, _ in calls}, [name for _, name in calls]
 
 
 class Runtime:

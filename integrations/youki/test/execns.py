@@ -2,10 +2,8 @@
 """What is different if execns(2) starts a container."""
 
 import os
-import re
-import shutil
 
-from bundle import WORK, config, eventually, map_ids, read
+from bundle import config, eventually, map_ids, read, strace, traced
 from same import USER, leaked
 
 
@@ -70,13 +68,13 @@ CASES = {
 }
 
 
-def trace(runtime, spec):
-    """Processes, and lists of system calls, of a container."""
-    log = f"{WORK}/strace-{runtime.uid}"
-    runtime.output(spec, before=[shutil.which("strace"), "-f", "-qq", "-o", log])
-    calls = [re.match(r"(\d+) +(\w+)\(", line) for line in open(log, errors="replace")]
-    calls = [match.groups() for match in calls if match]
-    return {pid for pid, _ in calls}, [name for _, name in calls]
+def row(what, runtime):
+    """A line of a table of what has been traced: the processes, and how often execnsat was called."""
+    pids, calls = traced(runtime.uid)
+    # By a strace that does not know its name, too.
+    used = sum(name in ("execnsat", "syscall_0x1da") for name in calls)
+    print(f"# | {what} | {runtime.name} | {len(pids)} | {len(calls)} | {used} |")
+    return len(pids), used
 
 
 def counted(old, off, new):
@@ -86,10 +84,8 @@ def counted(old, off, new):
     for what, (uid, spec) in CASES.items():
         processes = {}
         for runtime in old, off, new:
-            pids, calls = trace(runtime.of(uid), spec())
-            used = sum(name in ("execnsat", "syscall_0x1da") for name in calls)
-            print(f"# | {what} | {runtime.name} | {len(pids)} | {len(calls)} | {used} |")
-            processes[runtime.name] = len(pids)
+            runtime.of(uid).output(spec(), before=strace(uid))
+            processes[runtime.name], used = row(what, runtime.of(uid))
             # The probe is one.
             expected = 0 if not runtime.execns else 2 if what == "root" else 4
             assert used == expected, f"{what}: {runtime.name} called execnsat {used} times"
@@ -106,16 +102,10 @@ def exec_counted(old, off, new):
         for runtime in old, off, new:
             with runtime.created(spec(["sleep", "1000"])) as container:
                 container.start()
-                log = f"{WORK}/strace-{runtime.uid}"
-                status, said = runtime.call("exec", container.name, "true", before=[
-                    shutil.which("strace"), "-f", "-qq", "-o", log])
+                status, said = runtime.call("exec", container.name, "true", before=strace())
                 assert status == 0, said
-                calls = [re.match(r"(\d+) +(\w+)\(", line) for line in open(log, errors="replace")]
-                calls = [match.groups() for match in calls if match]
-                used = sum(name in ("execnsat", "syscall_0x1da") for _, name in calls)
-                pids = {pid for pid, _ in calls}
-                print(f"# | {what} | {runtime.name} | {len(pids)} | {len(calls)} | {used} |")
-                assert len(pids) == (2 if runtime.execns else 3), pids
+                processes, _ = row(what, runtime)
+                assert processes == (2 if runtime.execns else 3), processes
 
 
 TESTS = [only_stdio, magic, sealed, accounts, counted, exec_counted]
