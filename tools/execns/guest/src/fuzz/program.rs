@@ -361,19 +361,9 @@ pub fn differences(wanted: &Wanted, seen: &Seen, caller: &Snapshot) -> String {
             .is_none_or(|wanted| *wanted == map_lines(seen));
         same(name, wanted, seen, is);
     }
-    for (name, wanted, seen) in [
-        ("permitted", 0),
-        ("effective", 1),
-        ("bounding", 2),
-        ("ambient", 3),
-    ]
-    .map(|(name, i)| {
-        (
-            name,
-            wanted.capabilities.as_ref().map(|sets| &sets[i]),
-            &seen.capabilities[i],
-        )
-    }) {
+    let sets = ["permitted", "effective", "bounding", "ambient"];
+    for (i, (name, seen)) in sets.iter().zip(&seen.capabilities).enumerate() {
+        let wanted = wanted.capabilities.as_ref().map(|sets| &sets[i]);
         let is = wanted.is_none_or(|wanted| wanted == seen);
         same(&format!("{name} capabilities"), &wanted, seen, is);
     }

@@ -91,7 +91,6 @@ impl Worker {
             true => Some(Server::new().map_err(told("FUSE"))?),
             false => None,
         };
-
         let every_capability = every_capability().map_err(told("capabilities"))?;
 
         if who == Who::Chrooted {
