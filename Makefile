@@ -104,6 +104,6 @@ print-%:
 #:
 #: KSRC=PATH          a tree or tarball of Linux 7.3.y (Debian's linux-source-7.3)
 #: EXECNS_CACHE=PATH  where source and builds are kept (~/.cache/execns)
-#: ARCH=x86_64        the guest's architecture: that, or arm64, with all that crosses
+#: ARCH=x86_64        the guest's architecture; arm64 is not tested yet
 #: LLVM=-19           suffix or folder of the LLVM tools, as for the kernel's make
 #: JOBS=N             jobs of a build (all processors)
