@@ -478,6 +478,20 @@ static inline int copy_program(const char *from, const char *to, uid_t uid, mode
 	return close(out);
 }
 
+/* Copy the loader of dynamically linked programs to @to. Returns 1 if there is none. */
+static inline int copy_loader(const char *to, mode_t mode)
+{
+	static const char *const loaders[] = {
+		"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(loaders); i++)
+		if (!access(loaders[i], X_OK))
+			return copy_program(loaders[i], to, 0, mode);
+	return 1;
+}
+
 /* Make the script @path with this content, executable by all. */
 static inline int make_script(const char *path, const char *text)
 {
