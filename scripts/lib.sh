@@ -159,6 +159,15 @@ install_packages() {
 	} >"$CACHE/apt.log" 2>&1
 }
 
+# need_package FILE NAME...: have packages installed that have a file.
+need_package() {
+	[ ! -e "$1" ] || return 0
+	may_install || die "missing: $1. As root, type: apt-get install -y ${*:2}"
+	say INSTALL "${*:2}, since there is no $1"
+	install_packages "${@:2}" || true
+	[ -e "$1" ] || die "apt-get could not install ${*:2}: see $CACHE/apt.log"
+}
+
 # own_apt FOLDER ARG...: apt-get with its lists and its cache in a folder. The system's stay as they are.
 own_apt() {
 	local apt=$1
@@ -166,6 +175,18 @@ own_apt() {
 	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
 	apt-get -qq -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root \
 		-o Acquire::Retries=3 "$@"
+}
+
+# kernel_apt ARG...: own_apt for the Debian packages of Linux 7.3, whatever release this machine has.
+kernel_apt() {
+	local apt=$CACHE/apt site
+	# shellcheck disable=SC2016 # apt expands it
+	site=$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -v security | head -1)
+	[ -n "$site" ] || die "apt-get knows no Debian mirror: check /etc/apt/sources.list, or give KSRC="
+	mkdir -p "$apt"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site trixie-backports main" \
+		>"$apt/sources.list"
+	own_apt "$apt" -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null "$@"
 }
 
 # git in the store of kernel sources.
