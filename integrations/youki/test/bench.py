@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""bench.py UNPATCHED PATCHED: what runtimes take to run a container of true, until it is reaped.
+"""bench.py count|time UNPATCHED PATCHED: what runtimes take to run a container of true, until it is
+reaped, as lines of JSON.
 
-scripts/vm -c lets one nanosecond of the guest be one instruction.
+To count, scripts/vm -c lets one nanosecond of the guest be one instruction.
 """
 
+import json
 import os
+import re
 import shutil
+import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -13,66 +18,157 @@ import time
 import bundle
 from bundle import config, map_ids, strace, traced
 
-ROUNDS = 5
+ROUNDS = {"count": 5, "time": 15}
+LEAKED = range(100, 105)
+BINARIES = f"{bundle.WORK}/bin"
 
 
-class Other(bundle.Runtime):
-    """A runtime with the options of runc."""
+class Runtime(bundle.Runtime):
+    def __init__(self, label, binary, execns, env=()):
+        super().__init__(re.sub(r"\W", "", label), binary, execns, env)
+        self.label = label
 
-    def __init__(self, name):
-        super().__init__(name, shutil.which(name) or f"/usr/sbin/{name}", execns=False)
-
-
-def bwrap(mapped):
-    return ["bwrap", *(["--unshare-user", "--uid", "0", "--gid", "0"] if mapped else []),
-            "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup",
-            "--hostname", "inside", "--ro-bind", bundle.ROOTFS, "/", "--proc", "/proc",
-            "--dev", "/dev", "--tmpfs", "/tmp", "--cap-drop", "ALL", "/bin/true"]
+    def launch(self, spec):
+        """What runs a container of it."""
+        path = self.bundle(spec)
+        os.makedirs(self.root(), exist_ok=True)
+        return self.command("run", "--bundle", path, os.path.basename(path))
 
 
-def launches(unpatched, patched, mapped):
-    """Names, and what runs a container once, with a tracer or without."""
-    runtimes = [bundle.Runtime("unpatched", unpatched, False),
-                bundle.Runtime("off", patched, False, {"YOUKI_EXECNS": "0"}),
-                bundle.Runtime("execns", patched, True), Other("crun"), Other("runc")]
-    names = {"unpatched": "youki 0.7.0", "off": "patched, YOUKI_EXECNS=0", "execns": "patched"}
+class Bubblewrap:
+    def __init__(self, binary):
+        self.label, self.binary, self.env = "bwrap", binary, {}
 
-    def one(runtime):
-        spec = config(["true"])
-        if mapped:
-            map_ids(spec, 100000, 65536)
-        path = runtime.bundle(spec)
-
-        def run(before=()):
-            process = runtime.popen("run", "--bundle", path, os.path.basename(path), before=before)
-            assert process.wait() == 0, runtime.name
-        return run
-
-    def wrap(before=()):
-        assert subprocess.run([*before, *bwrap(mapped)]).returncode == 0
-    return [(names.get(r.name, r.name), one(r)) for r in runtimes] + [("bwrap", wrap)]
+    def launch(self, spec):
+        mapped = any(namespace["type"] == "user" for namespace in spec["linux"]["namespaces"])
+        user = ["--unshare-user", "--uid", "0", "--gid", "0"] if mapped else []
+        return [self.binary, *user, "--unshare-pid", "--unshare-net", "--unshare-ipc",
+                "--unshare-uts", "--unshare-cgroup", "--hostname", "inside",
+                "--ro-bind", bundle.ROOTFS, "/", "--proc", "/proc", "--dev", "/dev",
+                "--tmpfs", "/tmp", "--cap-drop", "ALL", *spec["process"]["args"]]
 
 
-def main(unpatched, patched):
-    unpatched, patched = bundle.prepare(unpatched, patched)
-    for what, mapped in ("all but USER", False), ("all", True):
-        print(f"| {what} | processes | system calls | instructions |\n|---|--:|--:|--:|", flush=True)
-        for name, run in launches(unpatched, patched, mapped):
-            try:
-                run()
-                least = None
-                for _ in range(ROUNDS):
-                    start = time.monotonic_ns()
-                    run()
-                    took = time.monotonic_ns() - start
-                    least = min(least or took, took)
-                    # Namespaces are taken down by workers.
-                    time.sleep(0.2)
-                run(before=strace())
-                pids, calls = traced()
-                print(f"| {name} | {len(pids)} | {len(calls)} | {least:,} |", flush=True)
-            except (AssertionError, OSError) as error:
-                print(f"| {name} | failed: {error!r} | | |", flush=True)
+class Spawn:
+    """No container, for comparison."""
+    label, env = "posix_spawn", {}
+
+    def launch(self, spec):
+        name = os.path.basename(spec["process"]["args"][0])
+        return [f"{bundle.ROOTFS}/bin/{name}", *spec["process"]["args"][1:]]
 
 
-main(*sys.argv[1:3])
+def load_from_memory(*programs):
+    """Copy programs and what they load to where no host has to be waited for, and return them."""
+    libraries = f"{bundle.WORK}/lib"
+    etc = f"{bundle.WORK}/etc"
+    for path in (BINARIES, libraries, etc):
+        os.makedirs(path)
+    folders = set()
+    # The tools of this program as well.
+    for program in [*programs, shutil.which("strace"), sys.executable]:
+        loaded = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        for word in loaded.split():
+            if word.startswith("/"):
+                path = os.path.realpath(word)
+                shutil.copy(path, f"{libraries}/{os.path.basename(word)}")
+                folders.add(os.path.dirname(path))
+    for name in ("ld.so.cache", "passwd", "group", "nsswitch.conf"):
+        if os.path.exists(f"/etc/{name}"):
+            shutil.copy(f"/etc/{name}", etc)
+    copies = [shutil.copy(program, BINARIES) for program in programs]
+    subprocess.run(["mount", "--bind", etc, "/etc"], check=True)
+    # Last, and once: it has only what is needed.
+    system = next(path for path in folders if os.path.exists(f"{path}/libc.so.6"))
+    subprocess.run(["mount", "--bind", libraries, system], check=True)
+    return copies
+
+
+def spawn(runtime, command, leaked=()):
+    env = {"PATH": f"{BINARIES}:{os.environ['PATH']}", **runtime.env}
+    # youki blocks SIGCHLD too late to hear of a payload that is quick.
+    pid = os.posix_spawn(command[0], command, env, setsigmask=[signal.SIGCHLD],
+                         file_actions=[(os.POSIX_SPAWN_DUP2, 2, fd) for fd in leaked])
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status == 0, f"{command[0]}: exit status {status}"
+
+
+def least_ns(runtime, command, rounds):
+    took = []
+    for _ in range(rounds):
+        start = time.monotonic_ns()
+        spawn(runtime, command)
+        took.append(time.monotonic_ns() - start)
+        # Namespaces are taken down by workers.
+        time.sleep(0.2)
+    return took
+
+
+def count(runtime, spec):
+    command = runtime.launch(spec)
+    spawn(runtime, command)
+    instructions = min(least_ns(runtime, command, ROUNDS["count"]))
+    spawn(runtime, [*strace(), *command])
+    pids, calls = traced()
+    return {"processes": len(pids), "calls": len(calls), "instructions": instructions,
+            "leaked": leaked(runtime, spec)}
+
+
+def leaked(runtime, spec):
+    """How many of five descriptors without close-on-exec the payload has."""
+    listed = f"{bundle.WORK}/listed"
+    command = runtime.launch({**spec, "process": {
+        **spec["process"], "args": ["/bin/ls", "/proc/self/fd"]}})
+    stdout = os.dup(1)
+    with open(listed, "w+") as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            spawn(runtime, command, LEAKED)
+        finally:
+            os.dup2(stdout, 1)
+            os.close(stdout)
+        file.seek(0)
+        return len({int(fd) for fd in file.read().split()} & set(LEAKED))
+
+
+def main(what, *binaries):
+    os.makedirs(bundle.WORK)
+    # youki goes back to its folder now and then.
+    os.chdir(bundle.WORK)
+    list(bundle.prepare())
+    others = [shutil.which(name) or f"/usr/sbin/{name}" for name in ("crun", "runc", "bwrap")]
+    others = [path for path in others if os.path.exists(path)]
+    unpatched, patched, *others = load_from_memory(*binaries, *others)
+    runtimes = [Runtime("youki 0.7.0", unpatched, False),
+                Runtime("youki, patched", patched, False, {"YOUKI_EXECNS": "0"}),
+                Runtime("youki, execns", patched, True)]
+    for path in others:
+        name = os.path.basename(path)
+        runtimes.append(Bubblewrap(path) if name == "bwrap" else Runtime(name, path, False))
+    runtimes.append(Spawn())
+    for namespaces in "all but USER", "all":
+        times = {}
+        for number in range(ROUNDS["time"] if what == "time" else 1):
+            for runtime in runtimes:
+                spec = config(["/bin/true"])
+                if namespaces == "all":
+                    map_ids(spec, 100000, 65536)
+                if what == "time":
+                    try:
+                        command = runtime.launch(spec)
+                        spawn(runtime, command)
+                        times.setdefault(runtime.label, []).extend(least_ns(runtime, command, 1))
+                    except (AssertionError, OSError) as error:
+                        print(runtime.label, error, file=sys.stderr)
+                    continue
+                row = {"namespaces": namespaces, "name": runtime.label}
+                try:
+                    row.update(count(runtime, spec))
+                except (AssertionError, OSError) as error:
+                    row["failed"] = str(error)
+                print(json.dumps(row), flush=True)
+        for name, took in times.items():
+            print(json.dumps({"namespaces": namespaces, "name": name,
+                              "ns": statistics.median(took)}), flush=True)
+
+
+main(*sys.argv[1:])

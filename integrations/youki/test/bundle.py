@@ -22,10 +22,14 @@ PATIENCE = 240
 NUMBERS = itertools.count()
 
 
+class Skip(Exception):
+    """Why a test can not run."""
+
+
 def prepare(*binaries):
     """The root of containers, and binaries where any user may execute them."""
     os.umask(0o22)
-    os.makedirs(WORK)
+    os.makedirs(WORK, exist_ok=True)
     os.chmod(WORK, 0o777)
     make_rootfs()
     for binary in binaries:

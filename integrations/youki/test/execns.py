@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is different if execns(2) starts a container."""
 
+import ctypes
+import errno
 import os
 
 from bundle import config, eventually, map_ids, read, strace, traced
@@ -29,12 +31,43 @@ def magic(old, off, new):
             assert status and "ELOOP" not in said, (status, said)
 
 
-def sealed(old, off, new):
-    """what waits in the container to be started is a sealed copy of youki"""
-    for spec in config, mapped:
-        with new.created(spec(["true"])) as container:
-            exe = os.readlink(f"/proc/{container.state()[1]}/exe")
-            assert exe.startswith("/memfd:"), exe
+# Of all architectures but alpha.
+OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
+AT_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLONE, MOUNT_ATTR_RDONLY = 0x1000, 4, 1, 1
+
+
+def errno_of(number, *args):
+    libc = ctypes.CDLL(None, use_errno=True)
+    words = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    return ctypes.get_errno() if libc.syscall(ctypes.c_long(number), *words) < 0 else 0
+
+
+def protected(old, off, new):
+    """not even the host's root can write to the file of youki that waits in a container"""
+    clear = (ctypes.c_uint64 * 4)(0, MOUNT_ATTR_RDONLY, 0, 0)
+    for runtime in off, new:
+        for spec in config, mapped:
+            with runtime.created(spec(["sleep", "1000"])) as container:
+                pid = container.state()[1]
+                exe = os.open(f"/proc/{pid}/exe", os.O_RDONLY)
+                container.start()
+                # While it is executed, it can not be written to in any case.
+                eventually(lambda: read(f"/proc/{pid}/comm") == "sleep")
+            seen = [errno_of(*call) for call in (
+                (MOUNT_SETATTR, exe, b"", AT_EMPTY_PATH, ctypes.byref(clear), 32),
+                (OPEN_TREE, exe, b"", AT_EMPTY_PATH | OPEN_TREE_CLONE),
+                (MOVE_MOUNT, exe, b"", -1, b"/tmp", MOVE_MOUNT_F_EMPTY_PATH))]
+            assert seen == [errno.EINVAL] * 3, seen
+            try:
+                os.close(os.open(f"/proc/self/fd/{exe}", os.O_RDWR))
+                assert False, f"{runtime.name} can be written to"
+            except OSError as error:
+                assert error.errno == errno.EROFS, error
+            os.close(exe)
+    # Who may not make mounts has a copy.
+    with new.of(USER).created(map_ids(config(["true"]), USER, 1)) as container:
+        exe = os.readlink(f"/proc/{container.state()[1]}/exe")
+        assert exe.startswith("/memfd:"), exe
 
 
 def accounts(old, off, new):
@@ -108,4 +141,4 @@ def exec_counted(old, off, new):
                 assert processes == (2 if runtime.execns else 3), processes
 
 
-TESTS = [only_stdio, magic, sealed, accounts, counted, exec_counted]
+TESTS = [only_stdio, magic, protected, accounts, counted, exec_counted]

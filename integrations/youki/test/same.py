@@ -4,9 +4,10 @@
 import json
 import os
 import re
+import subprocess
 import time
 
-from bundle import (KINDS, WORK, config, console, eventually, map_ids, namespace,
+from bundle import (KINDS, WORK, Skip, config, console, eventually, map_ids, namespace,
                     read, read_all)
 
 USER = 1000
@@ -320,6 +321,33 @@ def leaked(runtime):
     return seen
 
 
+def debian(runtime):
+    """a root of Debian, of root and with a user namespace"""
+    source = os.environ.get("DEBIAN_ROOT")
+    if not source:
+        raise Skip("only root can make a root of Debian: type sudo -E make test-youki")
+    path = f"{WORK}/debian"
+    if not os.path.exists(path):
+        # Users can not enter the folder where it is.
+        os.makedirs(path)
+        subprocess.run(["mount", "--bind", source, path], check=True)
+    seen = []
+    for mapped in False, True:
+        spec = config(["/bin/bash", "-c", """
+            cat /etc/debian_version; . /etc/os-release; echo "$ID" "$BASH_VERSION"
+            dpkg-query --show --showformat '${Package} ${Status}\n' | sort
+            perl -e 'print "perl $> $)\n"'; getent passwd root; systemctl --version
+            find / -xdev -perm -4000 -printf '%p %U\n' | sort; df --output=fstype / | tail -1"""])
+        spec["root"]["path"] = path
+        spec["process"]["env"] = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        if mapped:
+            map_ids(spec, 100000, 65536)
+        said = runtime.output(spec)
+        assert "bash install ok installed" in said, said
+        seen.append(said)
+    return seen
+
+
 TESTS = [root, user_in_container, exit_status, payload_paths, life, terminal, hooks, limits, seccomp,
          seccomp_list, user_namespace, user_namespace_life, user_namespace_few, rootless,
-         rootless_life, joined, joined_user, time_namespace, preserved, leaked]
+         rootless_life, joined, joined_user, time_namespace, preserved, leaked, debian]
