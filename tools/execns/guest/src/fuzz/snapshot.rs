@@ -75,7 +75,7 @@ pub const RESTLESS: u32 = NUMBERS;
 const STATUS_AT: usize = NAMESPACES.len();
 const OTHERS_AT: usize = STATUS_AT + STATUS.len();
 const NUMBERS_AT: usize = OTHERS_AT + OTHERS.len();
-/// Words of [`OTHERS`] that a worker does not look at in itself.
+/// Words of `OTHERS` that a worker does not look at in itself.
 pub const HEAP_END: usize = OTHERS_AT + 9;
 pub const OUT_OF_THE_WAY: usize = OTHERS_AT + 12;
 /// How many words there are.
