@@ -45,6 +45,7 @@ export RUN
 #: make test-lsm     those of security modules there, under SELinux and under AppArmor
 #: make test-go      those of containers from Go, in integrations/go
 #: make test-youki   containers of youki (integrations/youki), by execns(2) and without
+#: make bench-youki  what those take, and what crun, runc and bwrap do, with a plot
 #: make test-kcsan   the tests on a kernel that finds data races (hours)
 #: make faults       on the debug kernel, fail each allocation and each copy from or
 #:                   to user memory of many calls (test-debug: about 20 of each call)
@@ -54,7 +55,7 @@ export RUN
 #:                   VARIANT=debug or kcsan, for races and fuzz: that kernel
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug test-lsm test-go test-youki test-kcsan faults races fuzz lint bisect-check
+.PHONY: bench test-debug test-lsm test-go test-youki bench-youki test-kcsan faults races fuzz lint bisect-check
 bench:
 	@scripts/bench
 test-debug:
@@ -65,6 +66,8 @@ test-go:
 	@scripts/test-go $(T)
 test-youki:
 	@scripts/test-youki $(T)
+bench-youki:
+	@scripts/test-youki --bench
 test-kcsan:
 	@VARIANT=kcsan scripts/test $(T)
 faults:
