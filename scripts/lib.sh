@@ -177,16 +177,13 @@ own_apt() {
 		-o Acquire::Retries=3 "$@"
 }
 
-# kernel_apt ARG...: own_apt for the Debian packages of Linux 7.3, whatever release this machine has.
-kernel_apt() {
-	local apt=$CACHE/apt site
+# debian_mirror REMEDY: print where this machine's apt-get fetches Debian's packages from.
+debian_mirror() {
+	local site
 	# shellcheck disable=SC2016 # apt expands it
 	site=$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -v security | head -1)
-	[ -n "$site" ] || die "apt-get knows no Debian mirror: check /etc/apt/sources.list, or give KSRC="
-	mkdir -p "$apt"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site trixie-backports main" \
-		>"$apt/sources.list"
-	own_apt "$apt" -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null "$@"
+	[ -n "$site" ] || die "apt-get knows no Debian mirror: check /etc/apt/sources.list, $1"
+	echo "$site"
 }
 
 # git in the store of kernel sources.
