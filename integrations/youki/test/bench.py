@@ -16,7 +16,7 @@ import sys
 import time
 
 import bundle
-from bundle import config, map_ids, strace, traced
+from bundle import config, mapped, strace, traced
 
 ROUNDS = {"count": 5, "time": 15}
 LEAKED = range(100, 105)
@@ -40,8 +40,8 @@ class Bubblewrap:
         self.label, self.binary, self.env = "bwrap", binary, {}
 
     def launch(self, spec):
-        mapped = any(namespace["type"] == "user" for namespace in spec["linux"]["namespaces"])
-        user = ["--unshare-user", "--uid", "0", "--gid", "0"] if mapped else []
+        has_user = any(namespace["type"] == "user" for namespace in spec["linux"]["namespaces"])
+        user = ["--unshare-user", "--uid", "0", "--gid", "0"] if has_user else []
         return [self.binary, *user, "--unshare-pid", "--unshare-net", "--unshare-ipc",
                 "--unshare-uts", "--unshare-cgroup", "--hostname", "inside",
                 "--ro-bind", bundle.ROOTFS, "/", "--proc", "/proc", "--dev", "/dev",
@@ -83,30 +83,28 @@ def load_from_memory(*programs):
     return copies
 
 
-def spawn(runtime, command, leaked=()):
+def spawn(runtime, command, actions=()):
     env = {"PATH": f"{BINARIES}:{os.environ['PATH']}", **runtime.env}
     # youki blocks SIGCHLD too late to hear of a payload that is quick.
     pid = os.posix_spawn(command[0], command, env, setsigmask=[signal.SIGCHLD],
-                         file_actions=[(os.POSIX_SPAWN_DUP2, 2, fd) for fd in leaked])
+                         file_actions=actions)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert status == 0, f"{command[0]}: exit status {status}"
 
 
-def least_ns(runtime, command, rounds):
-    took = []
-    for _ in range(rounds):
-        start = time.monotonic_ns()
-        spawn(runtime, command)
-        took.append(time.monotonic_ns() - start)
-        # Namespaces are taken down by workers.
-        time.sleep(0.2)
+def spawn_ns(runtime, command):
+    start = time.monotonic_ns()
+    spawn(runtime, command)
+    took = time.monotonic_ns() - start
+    # Namespaces are taken down by workers.
+    time.sleep(0.2)
     return took
 
 
 def count(runtime, spec):
     command = runtime.launch(spec)
     spawn(runtime, command)
-    instructions = min(least_ns(runtime, command, ROUNDS["count"]))
+    instructions = min(spawn_ns(runtime, command) for _ in range(ROUNDS["count"]))
     spawn(runtime, [*strace(), *command])
     pids, calls = traced()
     return {"processes": len(pids), "calls": len(calls), "instructions": instructions,
@@ -115,19 +113,37 @@ def count(runtime, spec):
 
 def leaked(runtime, spec):
     """How many of five descriptors without close-on-exec the payload has."""
-    listed = f"{bundle.WORK}/listed"
     command = runtime.launch({**spec, "process": {
         **spec["process"], "args": ["/bin/ls", "/proc/self/fd"]}})
-    stdout = os.dup(1)
-    with open(listed, "w+") as file:
-        os.dup2(file.fileno(), 1)
-        try:
-            spawn(runtime, command, LEAKED)
-        finally:
-            os.dup2(stdout, 1)
-            os.close(stdout)
+    with open(f"{bundle.WORK}/listed", "w+") as file:
+        spawn(runtime, command, [(os.POSIX_SPAWN_DUP2, file.fileno(), 1),
+                                 *((os.POSIX_SPAWN_DUP2, 2, fd) for fd in LEAKED)])
         file.seek(0)
         return len({int(fd) for fd in file.read().split()} & set(LEAKED))
+
+
+def count_all(runtimes, spec):
+    for runtime in runtimes:
+        try:
+            yield runtime, count(runtime, spec)
+        except (AssertionError, OSError) as error:
+            yield runtime, {"failed": str(error)}
+
+
+def time_all(runtimes, spec):
+    """One after the other, again and again: what else the machine does hits all of them."""
+    commands = {}
+    for runtime in runtimes:
+        command = runtime.launch(spec)
+        try:
+            spawn(runtime, command)
+            commands[runtime] = command
+        except (AssertionError, OSError) as error:
+            print(runtime.label, error, file=sys.stderr)
+    rounds = [[spawn_ns(runtime, command) for runtime, command in commands.items()]
+              for _ in range(ROUNDS["time"])]
+    for runtime, took in zip(commands, zip(*rounds)):
+        yield runtime, {"ns": statistics.median(took)}
 
 
 def main(what, *binaries):
@@ -136,39 +152,17 @@ def main(what, *binaries):
     os.chdir(bundle.WORK)
     list(bundle.prepare())
     others = [shutil.which(name) or f"/usr/sbin/{name}" for name in ("crun", "runc", "bwrap")]
-    others = [path for path in others if os.path.exists(path)]
-    unpatched, patched, *others = load_from_memory(*binaries, *others)
+    unpatched, patched, crun, runc, bwrap = load_from_memory(*binaries, *others)
     runtimes = [Runtime("youki 0.7.0", unpatched, False),
                 Runtime("youki, patched", patched, False, {"YOUKI_EXECNS": "0"}),
-                Runtime("youki, execns", patched, True)]
-    for path in others:
-        name = os.path.basename(path)
-        runtimes.append(Bubblewrap(path) if name == "bwrap" else Runtime(name, path, False))
-    runtimes.append(Spawn())
-    for namespaces in "all but USER", "all":
-        times = {}
-        for number in range(ROUNDS["time"] if what == "time" else 1):
-            for runtime in runtimes:
-                spec = config(["/bin/true"])
-                if namespaces == "all":
-                    map_ids(spec, 100000, 65536)
-                if what == "time":
-                    try:
-                        command = runtime.launch(spec)
-                        spawn(runtime, command)
-                        times.setdefault(runtime.label, []).extend(least_ns(runtime, command, 1))
-                    except (AssertionError, OSError) as error:
-                        print(runtime.label, error, file=sys.stderr)
-                    continue
-                row = {"namespaces": namespaces, "name": runtime.label}
-                try:
-                    row.update(count(runtime, spec))
-                except (AssertionError, OSError) as error:
-                    row["failed"] = str(error)
-                print(json.dumps(row), flush=True)
-        for name, took in times.items():
-            print(json.dumps({"namespaces": namespaces, "name": name,
-                              "ns": statistics.median(took)}), flush=True)
+                Runtime("youki, execns", patched, True),
+                Runtime("crun", crun, False), Runtime("runc", runc, False),
+                Bubblewrap(bwrap), Spawn()]
+    measure = {"count": count_all, "time": time_all}[what]
+    args = ["/bin/true"]
+    for namespaces, spec in ("all but USER", config(args)), ("all", mapped(args)):
+        for runtime, row in measure(runtimes, spec):
+            print(json.dumps({"namespaces": namespaces, "name": runtime.label, **row}), flush=True)
 
 
 main(*sys.argv[1:])

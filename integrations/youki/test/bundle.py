@@ -95,6 +95,11 @@ def map_ids(spec, outside, count):
     return spec
 
 
+def mapped(args):
+    """The same with a user namespace, for root to start."""
+    return map_ids(config(args), 100000, 65536)
+
+
 def namespace(spec, kind):
     return next(ns for ns in spec["linux"]["namespaces"] if ns["type"] == kind)
 

@@ -5,12 +5,8 @@ import ctypes
 import errno
 import os
 
-from bundle import config, eventually, map_ids, read, strace, traced
+from bundle import config, eventually, map_ids, mapped, read, strace, traced
 from same import USER, leaked
-
-
-def mapped(args):
-    return map_ids(config(args), 100000, 65536)
 
 
 def only_stdio(old, off, new):
