@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What `<linux/execns.h>` defines, and the numbers of the system calls: the arguments of
-//! execnsat(2) as the kernel takes them, for programs with and without the standard library.
+//! execnsat(2) as the kernel takes them, for programs with and without the standard library. For
+//! those without, [`raw`] calls the kernel.
 
 #![no_std]
-#![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+pub mod raw;
 
 use core::ffi::c_long;
 use core::mem::offset_of;

@@ -3,10 +3,9 @@
 //! System calls without a C library. What starts programs is executed at every start, and a
 //! C library that sets itself up costs more than all that it does here.
 
-use core::arch::asm;
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
-use execns_abi::{ExecnsArgs, SYS_EXECNSAT};
+use execns_abi::{ExecnsArgs, SYS_EXECNSAT, raw};
 use linux_raw_sys::general::{
     __NR_chdir, __NR_chroot, __NR_execve, __NR_exit_group, __NR_faccessat, __NR_fcntl,
     __NR_getegid, __NR_geteuid, __NR_getpid, __NR_kill, __NR_mount, __NR_openat, __NR_prctl,
@@ -69,47 +68,11 @@ pub type Result<T> = core::result::Result<T, Errno>;
 /// # Safety
 ///
 /// As for the call: what is passed as a pointer has to be what it takes.
-unsafe fn call(number: u32, a: [usize; 6]) -> Result<usize> {
-    let result: isize;
+unsafe fn call(number: u32, args: [usize; 6]) -> Result<usize> {
+    // SAFETY: By the safety requirements.
+    let result = unsafe { raw::syscall(number, args) };
 
-    // SAFETY: The kernel changes the registers that are named, and the memory that the caller
-    // vouches for.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as usize => result,
-            in("rdi") a[0],
-            in("rsi") a[1],
-            in("rdx") a[2],
-            in("r10") a[3],
-            in("r8") a[4],
-            in("r9") a[5],
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    // SAFETY: As above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        asm!(
-            "svc #0",
-            in("x8") number as usize,
-            inlateout("x0") a[0] => result,
-            in("x1") a[1],
-            in("x2") a[2],
-            in("x3") a[3],
-            in("x4") a[4],
-            in("x5") a[5],
-            options(nostack),
-        );
-    }
-    if result < 0 {
-        Err(Errno(-result as u32))
-    } else {
-        Ok(result as usize)
-    }
+    usize::try_from(result).map_err(|_| Errno(-result as u32))
 }
 
 /// A list of strings that ends with a null pointer, as execve(2) takes it.

@@ -8,7 +8,6 @@
 #![no_std]
 #![no_main]
 
-use core::arch::global_asm;
 use core::ffi::{CStr, c_char};
 use core::panic::PanicInfo;
 use core::ptr;
@@ -20,29 +19,7 @@ use execns_cli::plan::Plan;
 use execns_cli::run::Program;
 use execns_cli::{stage, sys};
 
-#[cfg(target_arch = "x86_64")]
-global_asm!(
-    ".globl _start",
-    "_start:",
-    "xor ebp, ebp",
-    "mov rdi, rsp",
-    "and rsp, -16",
-    "call {start}",
-    "ud2",
-    start = sym start,
-);
-
-#[cfg(target_arch = "aarch64")]
-global_asm!(
-    ".globl _start",
-    "_start:",
-    "mov x29, #0",
-    "mov x30, #0",
-    "mov x0, sp",
-    "bl {start}",
-    "brk #0",
-    start = sym start,
-);
+execns_abi::start!(start);
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {

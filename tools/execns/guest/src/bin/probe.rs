@@ -9,9 +9,9 @@
 #![no_std]
 #![no_main]
 
-use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
+use execns_abi::raw;
 use linux_raw_sys::general as kernel;
 
 #[cfg(target_arch = "x86_64")]
@@ -20,67 +20,16 @@ const PAUSE: u32 = kernel::__NR_pause;
 #[cfg(target_arch = "aarch64")]
 const PAUSE: u32 = kernel::__NR_ppoll;
 
-#[cfg(target_arch = "x86_64")]
-global_asm!(
-    ".globl _start",
-    "_start:",
-    "xor ebp, ebp",
-    "mov rdi, rsp",
-    "and rsp, -16",
-    "call {main}",
-    "ud2",
-    main = sym main,
-);
-
-#[cfg(target_arch = "aarch64")]
-global_asm!(
-    ".globl _start",
-    "_start:",
-    "mov x29, #0",
-    "mov x30, #0",
-    "mov x0, sp",
-    "bl {main}",
-    "brk #0",
-    main = sym main,
-);
+execns_abi::start!(main);
 
 /// A system call of up to four arguments.
 ///
 /// # Safety
 ///
 /// What it writes to has to be memory that nobody else refers to.
-unsafe fn syscall(number: u32, args: [usize; 4]) -> isize {
-    let result;
-
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: This is how the kernel is called. The rest is up to the caller.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as usize => result,
-            in("rdi") args[0],
-            in("rsi") args[1],
-            in("rdx") args[2],
-            in("r10") args[3],
-            out("rcx") _,
-            out("r11") _,
-            options(nostack),
-        );
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: This is how the kernel is called. The rest is up to the caller.
-    unsafe {
-        asm!(
-            "svc #0",
-            in("x8") number as usize,
-            inlateout("x0") args[0] => result,
-            in("x1") args[1],
-            in("x2") args[2],
-            in("x3") args[3],
-            options(nostack),
-        );
-    }
-    result
+unsafe fn syscall(number: u32, [a, b, c, d]: [usize; 4]) -> isize {
+    // SAFETY: By the safety requirements.
+    unsafe { raw::syscall(number, [a, b, c, d, 0, 0]) }
 }
 
 fn exit(status: usize) -> ! {

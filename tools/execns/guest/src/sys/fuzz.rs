@@ -3,6 +3,7 @@
 //! What the fuzzer asks of the kernel that nobody asks for otherwise.
 
 use super::check;
+use execns_abi::raw;
 use linux_raw_sys::general as kernel;
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::io;
@@ -30,40 +31,9 @@ pub fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
 /// execns(2) or execnsat(2) with any words. Returns the errno, without that of the C library, which
 /// threads and processes may share here. Allocates nothing.
 pub fn exec(number: c_long, words: &[usize; 6]) -> Result<(), i32> {
-    let result: isize;
+    // SAFETY: The kernel reads what is mapped, and writes nothing.
+    let result = unsafe { raw::syscall(number as u32, *words) };
 
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: The kernel reads what is mapped, and writes nothing.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            inlateout("rax") number as usize => result,
-            in("rdi") words[0],
-            in("rsi") words[1],
-            in("rdx") words[2],
-            in("r10") words[3],
-            in("r8") words[4],
-            in("r9") words[5],
-            out("rcx") _,
-            out("r11") _,
-            options(nostack),
-        );
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: The kernel reads what is mapped, and writes nothing.
-    unsafe {
-        std::arch::asm!(
-            "svc #0",
-            in("x8") number as usize,
-            inlateout("x0") words[0] => result,
-            in("x1") words[1],
-            in("x2") words[2],
-            in("x3") words[3],
-            in("x4") words[4],
-            in("x5") words[5],
-            options(nostack),
-        );
-    }
     match result {
         0 => Ok(()),
         errno => Err(-errno as i32),
