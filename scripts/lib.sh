@@ -33,6 +33,11 @@ is_foreign() {
 	esac
 }
 
+# What the last runs of the tests have said. Those of two architectures may run at once.
+# shellcheck disable=SC2034
+RESULTS=$CACHE/results
+! is_foreign || RESULTS+=/$ARCH
+
 die() {
 	printf 'execns: %s\n' "$*" >&2
 	exit 1
@@ -129,6 +134,16 @@ count_ktap() {
 	passed=$(count passed) failed=$(($(count failed) + $(count crashed) + $(count errors))) skipped=$(count skipped)
 }
 
+# complained CONSOLE: whether a kernel has said there what it must not say, and print it.
+complained() {
+	local splat='(BUG|WARNING|UBSAN:|INFO: task .* blocked|Oops|Kernel panic|general protection fault'
+	splat+='|soft lockup|possible (circular|recursive) locking|suspicious RCU|unreferenced object|refcount_t'
+	splat+='|sleeping function called|rust_kernel: panicked|trace\+0x)'
+	grep -a -q -E "$splat" "$1" || return 1
+	echo "execns: the kernel complained:" >&2
+	grep -a -E -A40 -m1 "$splat" "$1" >&2
+}
+
 # with_files INITRAMFS FOLDER: print an initramfs with the files of a folder besides. The kernel unpacks
 # one archive after the other.
 with_files() {
@@ -186,7 +201,34 @@ debian_mirror() {
 	echo "$site"
 }
 
+# backports PACKAGE FOLDER REMEDY: download one of Debian's packages of Linux 7.3, and unpack it there.
+backports() {
+	local apt=$CACHE/apt site
+	site=$(debian_mirror "$3")
+	mkdir -p "$apt"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site trixie-backports main" \
+		>"$apt/sources.list"
+	backports_apt() {
+		own_apt "$apt" -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null "$@"
+	}
+	rm -rf "$2"
+	mkdir -p "$2"
+	(
+		backports_apt update && cd "$2" && backports_apt download "$1"
+	) >&2 || die "downloading $1 failed, see above: try again, $3"
+	(
+		cd "$2"
+		dpkg-deb -x ./*.deb . && rm ./*.deb
+	) || die "the downloaded package $1 does not unpack: run the same command again"
+}
+
 # git in the store of kernel sources.
 store() {
 	git --git-dir="$STORE" "$@"
+}
+
+# kernel_parts COMMIT: what a kernel is made of. The tests and the documentation are no part of it.
+kernel_parts() {
+	store ls-tree "$1" | grep -v -P '\t(Documentation|tools)$'
+	store ls-tree "$1:tools" | grep -v -P '\ttesting$'
 }
