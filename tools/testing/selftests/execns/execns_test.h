@@ -424,7 +424,6 @@ static inline int become_user(void *unused)
 	return become_id(1000);
 }
 
-/* Wait until the child has become the program of this name, or is no more. */
 /*
  * A kernel that checks all it does takes its time: EXECNS_SLOW=N is for doing an Nth
  * of what is done often.
@@ -437,6 +436,7 @@ static inline int rounds_of(int rounds)
 	return factor > 1 ? (rounds + factor - 1) / factor : rounds;
 }
 
+/* Wait until the child has become the program of this name, or is no more. */
 static inline void wait_for_program(pid_t child, const char *name)
 {
 	char path[64], exe[256];

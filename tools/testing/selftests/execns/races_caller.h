@@ -243,7 +243,7 @@ static inline int start_thread(void *(*fn)(void *data), void *data)
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	return pthread_attr_init(&attr) || pthread_attr_setstacksize(&attr, 64 << 10) ||
+	return pthread_attr_init(&attr) || pthread_attr_setstacksize(&attr, 256 << 10) ||
 	       pthread_create(&thread, &attr, fn, data);
 }
 
