@@ -46,6 +46,10 @@ export RUN
 #: make test-go      those of containers from Go, in integrations/go
 #: make test-youki   containers of youki (integrations/youki), by execns(2) and without
 #: make bench-youki  what those take, and what crun, runc and bwrap do, with a plot
+#: make deb          Debian's package of a kernel with Debian's configuration for the cloud
+#:                   and the series (an hour on two cores)
+#: make test-deb     that kernel below Debian's systemd: execns in services, with and
+#:                   without RestrictNamespaces= (as root)
 #: make test-kcsan   the tests on a kernel that finds data races (hours)
 #: make faults       on the debug kernel, fail each allocation and each copy from or
 #:                   to user memory of many calls (test-debug: about 20 of each call)
@@ -55,7 +59,8 @@ export RUN
 #:                   VARIANT=debug or kcsan, for races and fuzz: that kernel
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug test-lsm test-go test-youki bench-youki test-kcsan faults races fuzz lint bisect-check
+.PHONY: bench test-debug test-lsm test-go test-youki bench-youki deb test-deb test-kcsan faults races fuzz lint \
+	bisect-check
 bench:
 	@scripts/bench
 test-debug:
@@ -66,6 +71,10 @@ test-go:
 	@scripts/test-go $(T)
 test-youki:
 	@scripts/test-youki $(T)
+deb:
+	@scripts/deb
+test-deb:
+	@scripts/test-deb
 bench-youki:
 	@scripts/test-youki --bench
 test-kcsan:
@@ -107,6 +116,6 @@ print-%:
 #:
 #: KSRC=PATH          a tree or tarball of Linux 7.3.y (Debian's linux-source-7.3)
 #: EXECNS_CACHE=PATH  where source and builds are kept (~/.cache/execns)
-#: ARCH=x86_64        the guest's architecture; arm64 is not tested yet
+#: ARCH=x86_64        the guest's architecture, or arm64; riscv64 for make kernel
 #: LLVM=-19           suffix or folder of the LLVM tools, as for the kernel's make
 #: JOBS=N             jobs of a build (all processors)
