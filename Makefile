@@ -50,6 +50,8 @@ export RUN
 #:                   and the series (an hour on two cores)
 #: make test-deb     that kernel below Debian's systemd: execns in services, with and
 #:                   without RestrictNamespaces= (as root)
+#: make test-upstream the kernel's own tests of exec, namespaces and so on, on this kernel
+#:                   and on the unpatched one, compared test by test
 #: make test-kcsan   the tests on a kernel that finds data races (hours)
 #: make faults       on the debug kernel, fail each allocation and each copy from or
 #:                   to user memory of many calls (test-debug: about 20 of each call)
@@ -59,7 +61,7 @@ export RUN
 #:                   VARIANT=debug or kcsan, for races and fuzz: that kernel
 #: make lint         checkpatch, rustfmt, clippy, rustdoc, sparse, shellcheck
 #: make bisect-check build each commit of the series, with the option on and off
-.PHONY: bench test-debug test-lsm test-go test-youki bench-youki deb test-deb test-kcsan faults races fuzz lint \
+.PHONY: bench test-debug test-lsm test-go test-youki bench-youki deb test-deb test-upstream test-kcsan faults races fuzz lint \
 	bisect-check
 bench:
 	@scripts/bench
@@ -75,6 +77,8 @@ deb:
 	@scripts/deb
 test-deb:
 	@scripts/test-deb
+test-upstream:
+	@scripts/test-upstream $(T)
 bench-youki:
 	@scripts/test-youki --bench
 test-kcsan:
