@@ -123,16 +123,7 @@ static int other_fsuid(void *unused)
 /* Its root, working directory and umask are another's as well. */
 static int shared_fs(void *unused)
 {
-	struct clone_args args = { .flags = CLONE_FS, .exit_signal = SIGCHLD };
-	pid_t child = syscall(__NR_clone3, &args, sizeof(args));
-
-	if (!child) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != 1)
-			pause();
-		_exit(0);
-	}
-	return child < 0 || become_user(unused);
+	return start_idler(CLONE_FS) || become_user(unused);
 }
 
 /* In a user namespace, with programs on mounts of this and on those of its parent. */

@@ -402,6 +402,21 @@ static inline int try_clone_fs(void)
 	return status;
 }
 
+/* Make a child that does nothing until the caller ends. */
+static inline int start_idler(unsigned long long flags)
+{
+	struct clone_args args = { .flags = flags, .exit_signal = SIGCHLD };
+	pid_t parent = getpid(), child = syscall(__NR_clone3, &args, sizeof(args));
+
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (getppid() == parent)
+			pause();
+		_exit(0);
+	}
+	return child < 0 ? -errno : 0;
+}
+
 /* A semaphore of which the caller owes -1 at exit: its value is 1 until then. */
 static inline int make_undo(void)
 {

@@ -68,16 +68,7 @@ static int caller_of_target(void *unused)
 
 static int caller_sharing(void *unused)
 {
-	struct clone_args args = { .flags = CLONE_FS, .exit_signal = SIGCHLD };
-	pid_t child = syscall(__NR_clone3, &args, sizeof(args));
-
-	if (!child) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != 1)
-			pause();
-		_exit(0);
-	}
-	return child < 0 || as_caller(unused);
+	return start_idler(CLONE_FS) || as_caller(unused);
 }
 
 FIXTURE(selinux)
