@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export KSRC EXECNS_CACHE ARCH LLVM JOBS
 
-VARIANT := $(if $(BASE),base,execns)
+VARIANT ?= $(if $(BASE),base,execns)
 
 .PHONY: help
 help:
@@ -99,16 +99,15 @@ bisect-check:
 #: make import       the inverse of tree: the patches and new files of here from
 #:                   the commits of there (TREE=, default: where make tree puts it)
 .PHONY: tree series import
-TREE ?= $(shell scripts/print tree)
 tree:
 	@scripts/tree
 series:
 	@scripts/series
 import:
-	@scripts/series-import "$(TREE)"
+	@scripts/series-import "$${TREE:-$$(scripts/print tree)}"
 
 #: make clean        remove what was built, but for the source; make distclean: all
-#: make -s print-X   a path, X being image, base-image, tree, config, cache
+#: make print-X      a path, X being image, base-image, tree, config, cache
 .PHONY: clean distclean
 clean:
 	@scripts/clean

@@ -9,6 +9,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${EXECNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/execns}
 JOBS=${JOBS:-$(nproc)}
 ARCH=${ARCH:-x86_64}
+CACHE=$(realpath -m -- "$CACHE")
 STORE=$CACHE/linux.git
 
 # What others call $ARCH.
@@ -47,6 +48,9 @@ say() {
 	printf '  %-10s %s\n' "$1" "$2" >&2
 }
 
+case $CACHE in
+*[[:space:]:]*) die "EXECNS_CACHE=$CACHE: make builds in no folder with a blank or a colon in its name" ;;
+esac
 mkdir -p "$CACHE" 2>/dev/null ||
 	die "cannot create the cache $CACHE: set EXECNS_CACHE= to a folder that can be written"
 
@@ -65,7 +69,7 @@ lock() {
 	}
 }
 
-# free MIB WHAT: die unless the cache has room for it.
+# need_space MIB WHAT: die unless the cache has room for it.
 need_space() {
 	local free
 	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
@@ -155,8 +159,8 @@ with_files() {
 
 # keep_newest NUMBER FOLDER: remove all but the newest things in a folder.
 keep_newest() {
-	find "$2" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -rn | tail -n +$(($1 + 1)) |
-		cut -d' ' -f2- | xargs -r rm -rf
+	find "$2" -mindepth 1 -maxdepth 1 -printf '%T@ %p\0' | sort -zrn | tail -z -n +$(($1 + 1)) |
+		cut -z -d' ' -f2- | xargs -0r rm -rf
 }
 
 # Whether packages can be installed without asking anybody.
@@ -229,6 +233,6 @@ store() {
 
 # kernel_parts COMMIT: what a kernel is made of. The tests and the documentation are no part of it.
 kernel_parts() {
-	store ls-tree "$1" | grep -v -P '\t(Documentation|tools)$'
+	store ls-tree "$1" | grep -v -P '\t(Documentation|MAINTAINERS|tools)$'
 	store ls-tree "$1:tools" | grep -v -P '\ttesting$'
 }
