@@ -18,6 +18,8 @@ import (
 
 // Options are the arguments of execnsat(2) after those of execve(2). All zero is execve(2) without a
 // descriptor.
+//
+// A file whose number is here has to stay reachable until the call returns: see runtime.KeepAlive.
 type Options struct {
 	Unshare uint64  // syscall.CLONE_NEW*, and those below
 	AtFlags uint32  // AT_*, as execveat(2) takes them

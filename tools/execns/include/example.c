@@ -35,7 +35,7 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "usage: %s PROGRAM [ARGUMENT]...\n", argv[0]);
 		return 2;
 	}
-	execnsat(AT_FDCWD, argv[1], argv + 1, environ, &args);
+	execnsat(AT_FDCWD, argv[1], argv + 1, environ, &args, sizeof(args));
 	perror(argv[1]);
 	return 1;
 }

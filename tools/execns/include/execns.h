@@ -19,12 +19,14 @@
 #endif
 #endif
 
-/* The calls have the same numbers everywhere but on alpha, and on mips, whose ABIs begin elsewhere. */
+/* The calls have the same numbers everywhere but on alpha, and where ABIs begin elsewhere. */
 #ifndef SYS_execns
 #if defined(__alpha__)
 #define SYS_execns	583
 #elif defined(__mips__)
 #define SYS_execns	(__NR_Linux + 473)
+#elif defined(__x86_64__) && defined(__ILP32__)
+#define SYS_execns	(__X32_SYSCALL_BIT + 473)
 #else
 #define SYS_execns	473
 #endif
@@ -118,15 +120,16 @@ static inline int execns(int unshare_flags, const char *path,
  * @argv: its arguments, with a null pointer at the end
  * @envp: its environment, with a null pointer at the end
  * @args: what the program gets
+ * @size: size of what @args points to, by which the kernel knows the version of it
  *
  * Return: 0 if AT_EXECVE_CHECK is set and the call would succeed. Otherwise as
  * execns().
  */
 static inline int execnsat(int dirfd, const char *path, char *const argv[],
-			   char *const envp[], struct execns_args *args)
+			   char *const envp[], struct execns_args *args,
+			   size_t size)
 {
-	return (int)syscall(SYS_execnsat, dirfd, path, argv, envp, args,
-			    sizeof(*args));
+	return (int)syscall(SYS_execnsat, dirfd, path, argv, envp, args, size);
 }
 
 /**

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 )
 
@@ -26,6 +27,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	var dir *os.File
 	o := &execns.Options{
 		Unshare: syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS |
 			syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET | execns.CloneNewCgroup,
@@ -35,14 +37,16 @@ func main() {
 		GIDMap: []execns.IDMap{{Inside: 0, Outside: uint32(os.Getegid()), Count: 1}},
 	}
 	if *root != "" {
-		dir, err := os.Open(*root)
-		if err != nil {
+		var err error
+		if dir, err = os.Open(*root); err != nil {
 			fail(err)
 		}
 		o.Flags |= execns.RootFd
 		o.RootFd = int32(dir.Fd())
 	}
 	child, err := execns.Start(flag.Arg(0), flag.Args(), os.Environ(), o)
+	// Only its number is in the options.
+	runtime.KeepAlive(dir)
 	if err != nil {
 		fail(err)
 	}

@@ -15,10 +15,10 @@ use core::mem::offset_of;
 // The flags of execveat(2) that execnsat(2) takes.
 pub use linux_raw_sys::general::{AT_EMPTY_PATH, AT_EXECVE_CHECK, AT_SYMLINK_NOFOLLOW};
 
-/// The number of execns(2), the same on all architectures but alpha.
+/// The number of execns(2), the same on all architectures but alpha and MIPS.
 pub const SYS_EXECNS: c_long = 473;
 
-/// The number of execnsat(2), the same on all architectures but alpha.
+/// The number of execnsat(2), the same on all architectures but alpha and MIPS.
 pub const SYS_EXECNSAT: c_long = 474;
 
 /// The size of the first version of [`ExecnsArgs`].

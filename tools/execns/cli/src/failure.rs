@@ -64,7 +64,7 @@ impl Failure<'_> {
                 "can't mount proc at ",
                 Some(path),
                 if self.errno == Errno::EPERM {
-                    "; type --pid as well"
+                    "; it takes --pid, and a /proc that nothing is mounted over"
                 } else {
                     ""
                 },

@@ -25,7 +25,6 @@ impl Errno {
     pub const ENOEXEC: Self = Self(errno::ENOEXEC);
     pub const EBADF: Self = Self(errno::EBADF);
     pub const EACCES: Self = Self(errno::EACCES);
-    pub const EEXIST: Self = Self(errno::EEXIST);
     pub const ENODEV: Self = Self(errno::ENODEV);
     pub const ENOTDIR: Self = Self(errno::ENOTDIR);
     pub const EINVAL: Self = Self(errno::EINVAL);

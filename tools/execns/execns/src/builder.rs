@@ -308,7 +308,7 @@ impl<'fd> Execns<'fd> {
 
     /// Tells whether [`Execns::exec`] would succeed, and executes nothing: the kernel checks and
     /// stages everything (`AT_EXECVE_CHECK`), and then takes it back. It does not come to the
-    /// format of the program, nor to an interpreter.
+    /// format of the program, nor to an interpreter. A cgroup is not taken into account.
     ///
     /// # Errors
     ///

@@ -62,6 +62,7 @@ pub struct Prepared<'a> {
 
 impl Prepared<'_> {
     /// As [`Execns::exec`](crate::Execns::exec).
+    #[must_use = "it returns only on failure"]
     pub fn exec(&self) -> Error {
         if self.cgroup.is_some() {
             return Error::cgroup_without_spawn(trace::call(&self.call, 0));
@@ -74,6 +75,7 @@ impl Prepared<'_> {
 
     /// As [`Prepared::exec`], without an allocation, so that it can be called between fork(2) or
     /// vfork(2) and exit. It does not tell more than the errno. A cgroup is not taken into account.
+    #[must_use = "it returns only on failure"]
     pub fn exec_bare(&self) -> io::Error {
         match sys::execnsat(&self.call, 0) {
             Ok(()) => unreachable!("a program that was executed does not return"),

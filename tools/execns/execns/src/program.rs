@@ -47,6 +47,7 @@ impl Program {
     /// let error = program.execns(Namespaces::UTS);
     /// println!("{:?}: {error}", program.path());
     /// ```
+    #[must_use = "it returns only on failure"]
     pub fn execns(&self, namespaces: Namespaces) -> io::Error {
         // The plain call takes an int.
         match u32::try_from(namespaces.bits()) {

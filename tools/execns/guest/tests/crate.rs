@@ -185,7 +185,7 @@ fn a_process_becomes_the_program() {
     let prepared = program.prepare().unwrap();
     let child = Spawn::Fork
         .run(&mut || {
-            prepared.exec_bare();
+            let _ = prepared.exec_bare();
             99
         })
         .unwrap();

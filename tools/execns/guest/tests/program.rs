@@ -32,7 +32,7 @@ fn spawn(spawn: Spawn, flags: Namespaces, name: &str) -> Report {
     let program = reporter(REPORTER, &file);
     let child = spawn
         .run(&mut || {
-            program.execns(flags);
+            let _ = program.execns(flags);
             99
         })
         .unwrap();

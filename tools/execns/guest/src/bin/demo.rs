@@ -258,7 +258,7 @@ fn real_programs() -> Result<()> {
             vec![c"PATH=/usr/bin:/bin:/sbin".into()],
         );
         let child = Spawn::Vfork.run(&mut || {
-            program.execns(Namespaces::EVERY_KIND);
+            let _ = program.execns(Namespaces::EVERY_KIND);
             99
         })?;
         let status = sys::wait(child)?;

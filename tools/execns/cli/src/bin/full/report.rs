@@ -2,6 +2,7 @@
 
 //! What is wrong, and what to type.
 
+use execns_abi::{EXECNS_SET_IDS, EXECNS_SETGROUPS_ALLOW, EXECNS_SETGROUPS_DENY, ExecnsIdMap};
 use execns_cli::failure::Line;
 use execns_cli::grammar::{Given, Id, OPTIONS};
 use execns_cli::options::Problem;
@@ -59,6 +60,19 @@ pub fn problem(problem: Problem, given: Option<Given<'_>>) -> String {
     }
 }
 
+/// Whether a map is one that anybody may have.
+fn is_own(map: &[ExecnsIdMap], id: u32) -> bool {
+    map.iter()
+        .all(|range| range.outside == id && range.count == 1)
+}
+
+fn is_own_group(plan: &Plan<'_>) -> bool {
+    let allowed = plan.flags & EXECNS_SETGROUPS_ALLOW != 0;
+    let denied = plan.flags & EXECNS_SETGROUPS_DENY != 0;
+
+    is_own(&plan.gid_map, sys::egid()) && (denied || (plan.gid_map.is_empty() && !allowed))
+}
+
 /// What a failure in the new namespaces comes of.
 fn hint(errno: Errno, plan: &Plan<'_>) -> String {
     let has = |kind| plan.unshare & kind != 0;
@@ -68,9 +82,9 @@ fn hint(errno: Errno, plan: &Plan<'_>) -> String {
         Errno::EPERM if !has(CLONE_NEWUSER) && plan.unshare != 0 => {
             "type --user as well, or become root".into()
         }
-        Errno::EPERM if plan.uid_map.is_empty() && plan.gid_map.is_empty() => {
-            "in a chroot, or if /proc/sys/user/max_user_namespaces or a security module says so, \
-             nobody may make user namespaces"
+        Errno::EPERM if is_own(&plan.uid_map, sys::euid()) && is_own_group(plan) => {
+            "user namespaces are denied: by a chroot, a seccomp filter, a security module, or a \
+             sysctl such as kernel.unprivileged_userns_clone"
                 .into()
         }
         Errno::EPERM => "without CAP_SETUID and CAP_SETGID, only your own id may be mapped, and \
@@ -82,6 +96,9 @@ fn hint(errno: Errno, plan: &Plan<'_>) -> String {
                 Some(fd) => format!("{} is not open", fd.from),
                 None => "a number of --keep-fd is above the limit: see ulimit -n".into(),
             }
+        }
+        Errno::EINVAL if plan.flags & EXECNS_SET_IDS != 0 => {
+            "--setuid and --setgid take ids that --map-users and --map-groups map".into()
         }
         Errno::EINVAL => "ranges of ids may not overlap, and the kernel may be without a kind of \
                           namespace"
