@@ -3,8 +3,10 @@
 //! `/proc/PID/account`: what the user of a task is charged for.
 //!
 //! Each line has a name, the limit that holds for the task, and what is charged: to the user of
-//! the task, and to each that is charged for what this one is.
+//! the task, and to each that is charged for what this one is, as far as the reader's table of users
+//! includes theirs.
 
+use crate::user_table::UserTable;
 use kernel::{
     bindings,
     cred::Credential,
@@ -48,10 +50,11 @@ fn show(m: &SeqFile, task: &Task) {
     let account = Lines {
         m,
         user: cred.user(),
+        seen_from: UserTable::of(m.cred().user()),
     };
     let pages = |rlimit| Some(task.rlimit(rlimit) >> PAGE_SHIFT);
     let number = |rlimit| Some(task.rlimit(rlimit));
-    let ns = m.user_ns();
+    let ns = m.cred().user_ns();
 
     account.line("uid", "-", |user| ns.uid_munged(user.uid()));
     account.counter(
@@ -92,13 +95,18 @@ fn show(m: &SeqFile, task: &Task) {
 struct Lines<'a> {
     m: &'a SeqFile,
     user: &'a User,
+    seen_from: &'a UserTable,
 }
 
 impl Lines<'_> {
     fn line<T: Display>(&self, name: &str, limit: impl Display, charged: impl Fn(&User) -> T) {
         seq_print!(self.m, "{:<16} {:>12}", name, limit);
-        for user in self.user.with_parents() {
-            seq_print!(self.m, " {:>10}", charged(user));
+        seq_print!(self.m, " {:>10}", charged(self.user));
+        // As in /proc/key-users, what others have above a container is not for it to see.
+        for user in self.user.parents() {
+            if self.seen_from.includes(UserTable::of(user)) {
+                seq_print!(self.m, " {:>10}", charged(user));
+            }
         }
         seq_print!(self.m, "\n");
     }

@@ -78,9 +78,9 @@ pub(crate) struct AtArgs {
     /// What execveat(2) is to know.
     pub(crate) at_flags: u32,
     /// The descriptors of the program.
-    pub(crate) moves: KVec<FdMove>,
+    pub(crate) moves: KVVec<FdMove>,
     pub(crate) identity: IdentityArgs,
-    pub(crate) time_offsets: KVec<TimeOffset>,
+    pub(crate) time_offsets: KVVec<TimeOffset>,
     /// Descriptor of the root of the new mount namespace.
     pub(crate) root: Option<u32>,
 }
@@ -91,9 +91,9 @@ pub(crate) struct IdentityArgs {
     /// Whether setgroups(2) is allowed, if that is to be said.
     pub(crate) setgroups: Option<bool>,
     /// The map of uids, if it is not that of execns(2).
-    pub(crate) uid_map: Option<KVec<IdMapExtent>>,
+    pub(crate) uid_map: Option<KVVec<IdMapExtent>>,
     /// As `uid_map`.
-    pub(crate) gid_map: Option<KVec<IdMapExtent>>,
+    pub(crate) gid_map: Option<KVVec<IdMapExtent>>,
     /// A uid and a gid, if they are not to stay what they are.
     pub(crate) ids: Option<(u32, u32)>,
     /// Whether supplementary groups are left.
@@ -210,7 +210,7 @@ fn array<T: FromBytes, U>(
     nr: u32,
     max: usize,
     convert: impl Fn(T) -> Result<U>,
-) -> Result<KVec<U>> {
+) -> Result<KVVec<U>> {
     let nr = nr as usize;
 
     if (address == 0) != (nr == 0) || nr > max {
@@ -219,20 +219,22 @@ fn array<T: FromBytes, U>(
     let address = usize::try_from(address).map_err(|_| EFAULT)?;
     let length = nr.checked_mul(size_of::<T>()).ok_or(EINVAL)?;
     let mut reader = UserSlice::new(UserPtr::from_addr(address), length).reader();
-    let mut elements = KVec::with_capacity(nr, GFP_KERNEL)?;
-    let mut converted = KVec::with_capacity(nr, GFP_KERNEL)?;
+    // How many there are is up to the caller.
+    let gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+    let mut elements = KVVec::with_capacity(nr, gfp)?;
+    let mut converted = KVVec::with_capacity(nr, gfp)?;
 
     for _ in 0..nr {
-        elements.push(reader.read()?, GFP_KERNEL)?;
+        elements.push(reader.read()?, gfp)?;
     }
     for element in elements {
-        converted.push(convert(element)?, GFP_KERNEL)?;
+        converted.push(convert(element)?, gfp)?;
     }
     Ok(converted)
 }
 
 /// Reads an id map, if there is one.
-fn id_map(address: u64, nr: u32) -> Result<Option<KVec<IdMapExtent>>> {
+fn id_map(address: u64, nr: u32) -> Result<Option<KVVec<IdMapExtent>>> {
     let extents = array(address, nr, MAX_EXTENTS, |map: IdMap| {
         Ok(IdMapExtent::new(map.inside, map.outside, map.count))
     })?;

@@ -16,7 +16,7 @@ use kernel::{
 /// A table of descriptors, and where they have been in that of the caller.
 pub(crate) struct Descriptors {
     files: FilesStruct,
-    moves: KVec<FdMove>,
+    moves: KVVec<FdMove>,
 }
 
 impl Descriptors {
@@ -25,7 +25,7 @@ impl Descriptors {
     ///
     /// Returns `EBADF` if a descriptor is not open, or a new number not below `RLIMIT_NOFILE`, and
     /// `EINVAL` if two get the same number. May sleep.
-    pub(crate) fn stage(moves: KVec<FdMove>) -> Result<Self> {
+    pub(crate) fn stage(moves: KVVec<FdMove>) -> Result<Self> {
         let limit = limit_nofile();
 
         if moves.iter().any(|fd| fd.to() as usize >= limit) {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     fn stage(moves: &[(u32, u32)]) -> Result<Descriptors> {
-        let mut list = KVec::new();
+        let mut list = KVVec::new();
 
         for &(from, to) in moves {
             list.push(FdMove::new(from, to), GFP_KERNEL)?;

@@ -20,14 +20,14 @@ macro_rules! syscalls {
 
         paste! {
             impl Syscall {
-                #[cfg(not(CONFIG_ARM))]
+                #[cfg(not(any(CONFIG_ARM, CONFIG_X86_32)))]
                 const fn native(self) -> u32 {
                     match self {
                         $(Self::$variant => bindings::[<__NR_ $name>],)*
                     }
                 }
 
-                #[cfg(CONFIG_ARM)]
+                #[cfg(any(CONFIG_ARM, CONFIG_X86_32))]
                 const fn native(self) -> u32 {
                     match self {
                         $(Self::$variant => bindings::[<__NR_ $name32>],)*

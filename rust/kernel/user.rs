@@ -36,7 +36,8 @@ use {
 ///
 /// # Invariants
 ///
-/// The fields other than the counters do not change as long as anyone can refer to it.
+/// The fields other than the counters do not change as long as anyone can refer to it. The first
+/// user gets its table while the system boots, and nothing relies on that before.
 #[repr(transparent)]
 pub struct User(Opaque<bindings::user_struct>);
 
@@ -180,10 +181,10 @@ impl User {
         unsafe { (*self.as_ptr()).parent.cast::<User>().as_ref() }
     }
 
-    /// Returns the user, and all who are charged for what it is.
+    /// Returns all who are charged for what the user is.
     #[cfg(CONFIG_USER_NS_EXECNS)]
-    pub fn with_parents(&self) -> impl Iterator<Item = &User> {
-        core::iter::successors(Some(self), |user| user.parent())
+    pub fn parents(&self) -> impl Iterator<Item = &User> {
+        core::iter::successors(self.parent(), |user| user.parent())
     }
 
     /// Returns the quota of keys. Must not be called from interrupts.
@@ -253,7 +254,8 @@ impl UserBox {
     ///
     /// # Safety
     ///
-    /// `root` is valid for ever. It is not used by anyone yet, and this is called once.
+    /// `root` is the first user, which is valid for ever, and this is called once, while the system
+    /// boots. The first credentials refer to it already.
     pub unsafe fn from_root(
         root: NonNull<bindings::user_struct>,
         table: *mut bindings::user_table,
@@ -270,7 +272,8 @@ impl UserBox {
     pub fn into_ref(self) -> ARef<User> {
         let user = ManuallyDrop::new(self).0;
 
-        // SAFETY: The user has one reference, which is passed on.
+        // SAFETY: The user was made with a reference, the first one with that of the first
+        // credentials. It is passed on.
         unsafe { ARef::from_raw(user.cast()) }
     }
 
@@ -288,7 +291,8 @@ impl UserBox {
     fn set_table(&self, table: *mut bindings::user_table, parent: Option<&User>) {
         let user = self.0.as_ptr();
 
-        // SAFETY: By the type invariants, the user is valid, and nobody else refers to it yet.
+        // SAFETY: By the type invariants, the user is valid. Nobody else refers to it yet, or it is
+        // the first one, and nothing relies on these fields.
         unsafe {
             (*user).table = table;
             (*user).parent = parent.map_or(ptr::null_mut(), User::as_ptr);

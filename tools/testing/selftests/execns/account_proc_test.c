@@ -399,24 +399,62 @@ TEST(ids_are_as_the_reader_sees_them)
 	ASSERT_EQ(0, agent_start(&agent, BY_EXECNS, CLONE_NEWUSER, root_of_own_namespace, &user));
 	ASSERT_EQ(0, agent_start(&reader, BY_EXECNS, CLONE_NEWUSER, become, &other));
 	ASSERT_EQ(0, agent_account(&agent, "/proc/self/account", &account));
-	ASSERT_EQ(2, account.columns);
 	EXPECT_EQ(0, account.count[ROW_UID][0]);
-	EXPECT_EQ(0, account.count[ROW_UID][1]);
 	/* Not mapped there. */
 	snprintf(path, sizeof(path), "/proc/%d/account", agent.pid);
 	ASSERT_EQ(0, agent_account(&reader, path, &account));
-	ASSERT_EQ(2, account.columns);
 	EXPECT_EQ(65534, account.count[ROW_UID][0]);
-	EXPECT_EQ(65534, account.count[ROW_UID][1]);
 	ASSERT_EQ(0, agent_account(&reader, "/proc/1/account", &account));
 	EXPECT_EQ(65534, account.count[ROW_UID][0]);
 	ASSERT_EQ(0, agent_account(&reader, "/proc/self/account", &account));
 	EXPECT_EQ(other, account.count[ROW_UID][0]);
 	ASSERT_ACCOUNT(agent.pid, &account);
+	ASSERT_EQ(2, account.columns);
 	EXPECT_EQ(user, account.count[ROW_UID][0]);
 	EXPECT_EQ(user, account.count[ROW_UID][1]);
 	agent_stop(&agent);
 	agent_stop(&reader);
+}
+
+/* How many users an agent sees of a process: that of it, and who is charged with that. */
+static int seen_by(struct agent *reader, pid_t pid)
+{
+	struct account account;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/account", pid);
+	return agent_account(reader, path, &account) ? -1 : account.columns;
+}
+
+TEST(what_is_used_outside_is_not_for_a_container_to_see)
+{
+	struct agent host, outer, inner, other;
+	struct account account;
+
+	ASSERT_EQ(0, agent_start(&host, BY_EXECVE, 0, become, &user));
+	ASSERT_EQ(0, agent_start(&outer, BY_EXECNS, CLONE_NEWUSER, become, &user));
+	ASSERT_EQ(0, agent_fork(&outer, &inner));
+	ASSERT_EQ(0, agent_execns(&inner, CLONE_NEWUSER));
+	ASSERT_EQ(0, agent_fork(&outer, &other));
+	ASSERT_EQ(0, agent_execns(&other, CLONE_NEWUSER));
+	/* A user of the host sees all of them, though none is its own. */
+	EXPECT_EQ(3, seen_by(&host, inner.pid));
+	EXPECT_EQ(2, seen_by(&host, outer.pid));
+	/* A container sees itself, and what is below. */
+	EXPECT_EQ(1, seen_by(&outer, outer.pid));
+	EXPECT_EQ(2, seen_by(&outer, inner.pid));
+	EXPECT_EQ(1, seen_by(&inner, inner.pid));
+	/* Of a process that is beside or above it, the user only. */
+	EXPECT_EQ(1, seen_by(&inner, other.pid));
+	EXPECT_EQ(1, seen_by(&inner, outer.pid));
+	/* It is charged for nonetheless. */
+	ASSERT_EQ(0, agent_take(&inner, RES_PIPE, 0));
+	ASSERT_ACCOUNT(inner.pid, &account);
+	EXPECT_EQ(16, account.count[ROW_PIPE_SOFT][2]);
+	agent_stop(&inner);
+	agent_stop(&other);
+	agent_stop(&outer);
+	agent_stop(&host);
 }
 
 /* As /proc/PID/limits, it can be read even where memory cannot. */

@@ -207,6 +207,24 @@ TEST_F_TIMEOUT(fds, a_hundred_thousand, 60)
 	EXPECT_EQ(EBADF, report.error) TH_LOG("%s", strerror(report.error));
 }
 
+/* However many are asked for, the kernel has no reason to complain about the size of the list. */
+TEST_F(fds, a_million)
+{
+	const unsigned int nr = 1000000;
+	struct execns_fd *all = calloc(nr, sizeof(*all));
+	struct execns_args args = { .fds = PTR(all), .nr_fds = nr };
+	struct spawn spawn = { .how = BY_EXECNSAT, .args = &args };
+
+	ASSERT_NE(NULL, all);
+	write_file("/proc/sys/fs/nr_open", "1048576");
+	ASSERT_EQ(0, set_nofile(nr + 100));
+	spawn_report(&spawn, &report);
+	EXPECT_EQ(EINVAL, report.error) TH_LOG("%s", strerror(report.error));
+	args.fds = sizeof(*all);
+	spawn_report(&spawn, &report);
+	EXPECT_EQ(EFAULT, report.error) TH_LOG("%s", strerror(report.error));
+}
+
 /* Descriptors that a failed call names are the caller's as before. */
 TEST_F(fds, failure_leaves_the_table)
 {

@@ -282,6 +282,26 @@ TEST_F(root, new_filesystem)
 }
 
 /* The program is in its own copy, so that what it was copied from may go. */
+/* As setns(2) to a mount namespace, which makes it the root as well. */
+static int without_chroot(void *unused)
+{
+	(void)unused;
+	return set_caps(~(1ULL << CAP_SYS_CHROOT), 0);
+}
+
+TEST_F(root, takes_cap_sys_chroot)
+{
+	int root = open(MNT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool user = variant->flags & CLONE_NEWUSER;
+
+	ASSERT_LE(0, root);
+	spawn_in(&self->set, without_chroot, root, "/report");
+	/* Who makes a user namespace has it there. */
+	EXPECT_EQ(user ? 0 : EPERM, report.error) TH_LOG("%s", strerror(report.error));
+	EXPECT_EQ(user, !report.exit);
+	close(root);
+}
+
 TEST_F(root, caller_may_umount)
 {
 	char *const command[] = { "wait", NULL };
