@@ -157,6 +157,20 @@ with_files() {
 	(cd "$2" && find . | cpio -o -H newc -R 0:0 --quiet)
 }
 
+# own_workspace FOLDER: put the workspace of tools/execns to a folder, and print where it is there.
+# cargo goes by time stamps, which say nothing between two clones that share what was built: only
+# files that differ are written.
+own_workspace() {
+	local file
+	mkdir -p "$1"
+	(cd "$ROOT" && find tools/execns include/uapi -name target -prune -o -type f -print | sort) >"$1.files"
+	(cd "$1" && find . -type f | sed 's,^\./,,' | sort | comm -13 "$1.files" - | xargs -r -d '\n' rm -f)
+	while read -r file; do
+		cmp -s "$ROOT/$file" "$1/$file" || install -D -m 644 "$ROOT/$file" "$1/$file"
+	done <"$1.files"
+	echo "$1/tools/execns"
+}
+
 # keep_newest NUMBER FOLDER: remove all but the newest things in a folder.
 keep_newest() {
 	find "$2" -mindepth 1 -maxdepth 1 -printf '%T@ %p\0' | sort -zrn | tail -z -n +$(($1 + 1)) |
