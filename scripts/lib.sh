@@ -138,6 +138,13 @@ count_ktap() {
 	passed=$(count passed) failed=$(($(count failed) + $(count crashed) + $(count errors))) skipped=$(count skipped)
 }
 
+# add_counts FILE: add what the last line of FILE has to passed, failed and skipped.
+add_counts() {
+	[[ $(tail -1 "$1") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || return 1
+	passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+	skipped=$((skipped + BASH_REMATCH[3]))
+}
+
 # complained CONSOLE: whether a kernel has said there what it must not say, and print it.
 complained() {
 	local splat='(BUG|WARNING|UBSAN:|INFO: task .* blocked|Oops|Kernel panic|general protection fault'
