@@ -56,12 +56,13 @@ struct execns_time_offset {
  * @gid_map: as @uid_map, for gids
  * @time_offsets: pointer to an array of struct execns_time_offset. Needs
  *	CLONE_NEWTIME.
- * @nr_fds: number of elements of @fds
+ * @nr_fds: number of elements of @fds, at most the soft RLIMIT_NOFILE
  * @nr_uid_map: number of elements of @uid_map, at most 340
  * @nr_gid_map: number of elements of @gid_map, at most 340
  * @nr_time_offsets: number of elements of @time_offsets, at most 2
- * @root_fd: with EXECNS_ROOT_FD, descriptor of a directory
- * @uid: with EXECNS_SET_IDS, uid of the program in the new user namespace, or -1
+ * @root_fd: with EXECNS_ROOT_FD, descriptor of a directory, otherwise 0
+ * @uid: with EXECNS_SET_IDS, uid of the program in the new user namespace, or -1;
+ *	otherwise 0
  * @gid: as @uid, for the gid
  * @reserved: has to be zero
  *
@@ -97,8 +98,9 @@ struct execns_args {
 #define EXECNS_SETGROUPS_DENY	(1U << 1)
 /*
  * The new mount namespace has the tree of mounts at @root_fd as its root, instead
- * of a copy of all the caller's mounts. Needs CLONE_NEWNS. The tree is copied, and
- * may be a detached one, of open_tree(2) or fsmount(2).
+ * of a copy of all the caller's mounts. Needs CLONE_NEWNS, and excludes
+ * UNSHARE_EMPTY_MNTNS. The tree is copied, and may be a detached one, of
+ * open_tree(2) or fsmount(2).
  */
 #define EXECNS_ROOT_FD		(1U << 2)
 /*
