@@ -55,6 +55,7 @@ TEST(setuid_root_plus_newuser_plus_identity_map)
 	};
 	size_t i;
 
+	ASSERT_EQ(0, private_tmp());
 	ASSERT_EQ(0, copy_program(ATTACK_AGENT, PROGRAM, 0, 06755));
 	ASSERT_EQ(0, make_script(SECRET, "!\n"));
 	ASSERT_EQ(0, chmod(SECRET, 0600));
@@ -77,8 +78,6 @@ TEST(setuid_root_plus_newuser_plus_identity_map)
 	args = with_map(of_root, EXECNS_SETGROUPS_DENY);
 	EXPECT_EQ(-EPERM, attack_by_unshare(&run));
 	EXPECT_EQ(-EPERM, attack(&run));
-	unlink(PROGRAM);
-	unlink(SECRET);
 }
 
 /*
@@ -135,6 +134,7 @@ TEST(file_capabilities_of_another_root)
 	static const struct execns_id_map *const maps[] = { other, third };
 	size_t i;
 
+	ASSERT_EQ(0, private_tmp());
 	ASSERT_EQ(0, copy_program("execns_report", PROGRAM, 0, 0755));
 	if (setxattr(PROGRAM, "security.capability", &caps, sizeof(caps), 0))
 		SKIP(return, "no file capabilities in /tmp: %s", strerror(errno));
@@ -163,7 +163,6 @@ TEST(file_capabilities_of_another_root)
 		ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 		EXPECT_STREQ("\t0000000000000000", report_get(&report, "status/CapEff"));
 	}
-	unlink(PROGRAM);
 }
 
 #define DENIED_GROUP 3000

@@ -36,15 +36,13 @@ FIXTURE_SETUP(tracer)
 	self->run = (struct agent_run){
 		.path = PROGRAM, .args = &self->args, .command = command,
 	};
+	ASSERT_EQ(0, private_tmp());
 	ASSERT_EQ(0, make_script(ROOT_SECRET, "!\n"));
 	ASSERT_EQ(0, chmod(ROOT_SECRET, 0600));
-	ASSERT_EQ(0, chmod("/tmp", 01777));
 }
 
 FIXTURE_TEARDOWN(tracer)
 {
-	unlink(PROGRAM);
-	unlink(ROOT_SECRET);
 }
 
 /* Run it, traced from before the call. Stops at the event of exec, which has to come. */

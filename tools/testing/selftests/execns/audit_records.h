@@ -33,6 +33,9 @@ struct audit_event {
 
 static int audit_fd;
 
+/* The settings that were there before, and are again in the end. */
+static struct audit_status audit_before;
+
 static inline int audit_recv(struct audit_msg *msg, int timeout)
 {
 	struct pollfd poll_fd = { .fd = audit_fd, .events = POLLIN };
@@ -65,11 +68,31 @@ static inline int audit_request(struct audit_msg *msg, int type, size_t size)
 	return error ?: reply.err.error;
 }
 
-static inline int audit_set(unsigned int mask, unsigned int enabled, unsigned int pid)
+static inline int audit_get(struct audit_status *status)
+{
+	static struct audit_msg msg;
+	int error;
+
+	/* Without asking for an answer as well, which may come after it. */
+	msg.header = (struct nlmsghdr){
+		.nlmsg_len = NLMSG_SPACE(0), .nlmsg_type = AUDIT_GET, .nlmsg_flags = NLM_F_REQUEST,
+	};
+	if (send(audit_fd, &msg, msg.header.nlmsg_len, 0) < 0)
+		return -errno;
+	do {
+		error = audit_recv(&msg, 5000);
+		if (!error && msg.header.nlmsg_type == NLMSG_ERROR)
+			return msg.err.error;
+	} while (!error && msg.header.nlmsg_type != AUDIT_GET);
+	*status = msg.status;
+	return error;
+}
+
+/* One setting, which is all that the kernel looks at. */
+static inline int audit_set(unsigned int mask, unsigned int value)
 {
 	struct audit_msg msg = {
-		.status = { .mask = mask, .enabled = enabled, .pid = pid,
-			    .backlog_limit = 8192 },
+		.status = { .mask = mask, .enabled = value, .pid = value, .backlog_limit = value },
 	};
 
 	return audit_request(&msg, AUDIT_SET, sizeof(msg.status));
@@ -87,15 +110,16 @@ static inline int audit_open(void)
 	if (audit_fd < 0)
 		return -errno;
 	setsockopt(audit_fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	return audit_set(AUDIT_STATUS_PID, 0, getpid()) ?:
-	       audit_set(AUDIT_STATUS_BACKLOG_LIMIT, 0, 0) ?:
-	       audit_set(AUDIT_STATUS_ENABLED, 1, 0);
+	return audit_get(&audit_before) ?: audit_set(AUDIT_STATUS_PID, getpid()) ?:
+	       audit_set(AUDIT_STATUS_BACKLOG_LIMIT, 8192) ?:
+	       audit_set(AUDIT_STATUS_ENABLED, 1);
 }
 
 static inline void audit_close(void)
 {
-	audit_set(AUDIT_STATUS_ENABLED, 0, 0);
-	audit_set(AUDIT_STATUS_PID, 0, 0);
+	audit_set(AUDIT_STATUS_ENABLED, audit_before.enabled);
+	audit_set(AUDIT_STATUS_BACKLOG_LIMIT, audit_before.backlog_limit);
+	audit_set(AUDIT_STATUS_PID, 0);
 	close(audit_fd);
 }
 

@@ -122,7 +122,7 @@ static inline int make_programs(void)
 {
 	size_t i;
 
-	if (make_mounts())
+	if (private_tmp() || make_mounts())
 		return -1;
 	for (i = 0; i < NR_PROGRAMS; i++)
 		if (make_program(&programs[i]))
@@ -142,14 +142,6 @@ static inline int make_program_alone(const struct program *program)
 		    make_program(&programs[i]))
 			return -1;
 	return 0;
-}
-
-static inline void remove_programs(void)
-{
-	umount2(PLAIN, MNT_DETACH);
-	umount2(NOSUID, MNT_DETACH);
-	rmdir(PLAIN);
-	rmdir(NOSUID);
 }
 
 #endif

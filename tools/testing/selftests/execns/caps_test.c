@@ -198,7 +198,6 @@ FIXTURE_SETUP(caps)
 
 FIXTURE_TEARDOWN(caps)
 {
-	remove_programs();
 }
 
 /* A caller, and what it leaves by unshare(). */
@@ -348,7 +347,6 @@ TEST(programs_give_what_they_should)
 		EXPECT_STREQ(programs[i].caps, report_get(&report, "CapPrm"))
 			TH_LOG("%s", programs[i].name);
 	}
-	remove_programs();
 }
 
 TEST_HARNESS_MAIN

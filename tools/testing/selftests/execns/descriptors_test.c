@@ -52,7 +52,6 @@ TEST_F_TIMEOUT(many, are_closed, 120)
 	};
 	struct report report;
 
-	write_file("/proc/sys/fs/nr_open", "1048576");
 	spawn_report(&spawn, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_STREQ("", report_get(&report, "fds"));

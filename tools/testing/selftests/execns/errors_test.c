@@ -163,14 +163,13 @@ TEST_F(error, eperm_chrooted)
 {
 	if (!(variant->flags & CLONE_NEWUSER))
 		SKIP(return, "no new user namespace");
-	ASSERT_EQ(0, mkdir("/tmp/errors.root", 0755) && errno != EEXIST);
+	ASSERT_EQ(0, private_tmp());
+	ASSERT_EQ(0, mkdir("/tmp/errors.root", 0755));
 	ASSERT_EQ(0, mount("/", "/tmp/errors.root", NULL, MS_BIND | MS_REC, NULL));
 	ASSERT_EQ(0, chroot("/tmp/errors.root"));
 	ASSERT_EQ(0, chdir("/tmp"));
 	take_snapshot(&self->before, self->semid);
 	EXPECT_ERROR(EPERM, variant->flags, "/bin/sh", arguments, environ);
-	ASSERT_EQ(0, chroot("."));
-	umount2("/tmp/errors.root", MNT_DETACH);
 }
 
 /* A sysctl of Debian's kernels, which clone() and unshare() look at themselves. */
@@ -179,9 +178,11 @@ TEST(eperm_unprivileged_userns_clone)
 	static const char path[] = "/proc/sys/kernel/unprivileged_userns_clone";
 	struct spawn spawn = { .how = BY_EXECNS, .flags = CLONE_NEWUSER };
 	struct report report;
+	char old[32];
 
 	if (access(path, F_OK))
 		SKIP(return, "the kernel has no %s", path);
+	read_file(path, old, sizeof(old));
 	ASSERT_EQ(0, write_file(path, "0"));
 	spawn_report(&spawn, &report);
 	EXPECT_EQ(0, report.exit);
@@ -189,9 +190,10 @@ TEST(eperm_unprivileged_userns_clone)
 	spawn_report(&spawn, &report);
 	EXPECT_EQ(EXEC_FAILED, report.exit);
 	EXPECT_EQ(EPERM, report.error);
-	ASSERT_EQ(0, write_file(path, "1"));
+	EXPECT_EQ(0, write_file(path, "1"));
 	spawn_report(&spawn, &report);
 	EXPECT_EQ(0, report.exit);
+	EXPECT_EQ(0, write_file(path, old));
 }
 
 FIXTURE(limit)
@@ -270,14 +272,13 @@ TEST(enospc_nesting)
 	EXPECT_STREQ("33 28", text);
 }
 
-/* Failing often must not use anything up. */
+/* Failing often must not use anything up. The limits are those of a namespace of its own. */
 TEST(failures_leak_nothing)
 {
-	char old[32];
 	struct report report;
 	int i;
 
-	read_file("/proc/sys/user/max_net_namespaces", old, sizeof(old));
+	ASSERT_EQ(0, unshare_like_execns(CLONE_NEWUSER));
 	ASSERT_EQ(0, write_file("/proc/sys/user/max_net_namespaces", "20"));
 	ASSERT_EQ(0, write_file("/proc/sys/user/max_mnt_namespaces", "20"));
 	for (i = 0; i < rounds_of(200); i++) {
@@ -296,8 +297,6 @@ TEST(failures_leak_nothing)
 			break;
 	}
 	EXPECT_EQ(0, report.exit);
-	write_file("/proc/sys/user/max_net_namespaces", old);
-	write_file("/proc/sys/user/max_mnt_namespaces", old);
 }
 
 TEST_HARNESS_MAIN

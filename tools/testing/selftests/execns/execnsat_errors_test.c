@@ -225,10 +225,13 @@ TEST_F(at_error, enospc)
 	ASSERT_EQ(0, write_file(path, old));
 }
 
+#define LIMIT "/proc/sys/user/max_uts_namespaces"
+
 FIXTURE(check)
 {
 	struct snapshot before, after;
 	struct request request;
+	char limit[32];
 };
 
 FIXTURE_VARIANT(check)
@@ -241,6 +244,7 @@ FIXTURE_VARIANT_ADD(check, user) { 1000 };
 
 FIXTURE_SETUP(check)
 {
+	read_file(LIMIT, self->limit, sizeof(self->limit));
 	if (variant->uid)
 		ASSERT_EQ(0, become_id(variant->uid));
 	ask_for_all(&self->request, variant->uid, AT_EXECVE_CHECK);
@@ -249,6 +253,8 @@ FIXTURE_SETUP(check)
 
 FIXTURE_TEARDOWN(check)
 {
+	if (!variant->uid)
+		write_file(LIMIT, self->limit);
 	take_snapshot(&self->after, -1);
 	EXPECT_INTACT(&self->before, &self->after);
 	EXPECT_EQ(0, try_clone_fs());
@@ -271,14 +277,11 @@ TEST_F(check, succeeds_and_changes_nothing)
  */
 TEST_F_TIMEOUT(check, leaks_nothing, 240)
 {
-	static const char path[] = "/proc/sys/user/max_uts_namespaces";
 	int i, busy = 0;
-	char old[32];
 
 	/* Only root may set the limit, and it is that of the namespace's creator. */
-	read_file(path, old, sizeof(old));
 	if (!variant->uid)
-		ASSERT_EQ(0, write_file(path, "5"));
+		ASSERT_EQ(0, write_file(LIMIT, "5"));
 	for (i = 0; i < rounds_of(200) && busy < 1000; i++) {
 		if (!check_all(&self->request))
 			continue;
@@ -286,8 +289,6 @@ TEST_F_TIMEOUT(check, leaks_nothing, 240)
 		busy++;
 		usleep(1000);
 	}
-	if (!variant->uid)
-		write_file(path, old);
 	EXPECT_EQ(rounds_of(200), i);
 	EXPECT_GT(1000, busy);
 }

@@ -192,7 +192,6 @@ TEST_F_TIMEOUT(fds, a_hundred_thousand, 60)
 	unsigned int i;
 
 	ASSERT_NE(NULL, all);
-	write_file("/proc/sys/fs/nr_open", "1048576");
 	ASSERT_EQ(0, set_nofile(nr + 100));
 	for (i = 0; i < nr; i++)
 		all[i] = (struct execns_fd){ 10 + i % 20, i };
@@ -216,7 +215,6 @@ TEST_F(fds, a_million)
 	struct spawn spawn = { .how = BY_EXECNSAT, .args = &args };
 
 	ASSERT_NE(NULL, all);
-	write_file("/proc/sys/fs/nr_open", "1048576");
 	ASSERT_EQ(0, set_nofile(nr + 100));
 	spawn_report(&spawn, &report);
 	EXPECT_EQ(EINVAL, report.error) TH_LOG("%s", strerror(report.error));

@@ -204,6 +204,7 @@ FIXTURE_SETUP(program)
 		.data = { { .permitted = variant->caps } },
 	};
 
+	ASSERT_EQ(0, private_tmp());
 	ASSERT_EQ(0, copy_program("execns_report", PROGRAM, variant->owner, variant->mode));
 	if (variant->caps)
 		ASSERT_EQ(0, setxattr(PROGRAM, "security.capability", &caps, sizeof(caps), 0));
@@ -213,7 +214,6 @@ FIXTURE_SETUP(program)
 
 FIXTURE_TEARDOWN(program)
 {
-	unlink(PROGRAM);
 }
 
 /* By the call, and by unshare(), writes of a helper, and execve(). */

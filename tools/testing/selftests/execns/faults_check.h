@@ -25,19 +25,23 @@ struct check {
 /* What the tests of a program know of each other: their processes come and go. */
 static struct {
 	nlink_t caches;
-	bool settled;
+	bool settled, own_tmp;
 	struct left left;
 } *known;
 
 static void __attribute__((constructor)) share_known(void)
 {
 	known = share_memory(sizeof(*known));
+	/* Once for all tests, which count mounts and namespaces. */
+	known->own_tmp = !private_tmp();
 }
 
 /* NULL, or what does not work. */
 static inline const char *begin_check(struct check *check, const struct faults_call *call)
 {
 	check->tries = 200;
+	if (!known->own_tmp)
+		return "no /tmp of its own";
 	check->sweep = share_memory(sizeof(*check->sweep));
 	if (!check->sweep || make_programs() || make_things())
 		return "no sweep, programs or things";

@@ -324,12 +324,12 @@ FIXTURE_VARIANT_ADD(privilege, real_id_user_mnt) {
 
 FIXTURE_SETUP(privilege)
 {
+	ASSERT_EQ(0, private_tmp());
 	strcpy(self->program, "/tmp/identity.program");
 }
 
 FIXTURE_TEARDOWN(privilege)
 {
-	unlink(self->program);
 }
 
 static void compare(struct __test_metadata *_metadata, const char *program, int flags,
@@ -387,6 +387,7 @@ TEST(setuid_root_gives_a_user_nothing_outside)
 	};
 	struct report report;
 
+	ASSERT_EQ(0, private_tmp());
 	ASSERT_EQ(0, copy_program("execns_report", spawn.path, 0, 06755));
 	spawn_report(&spawn, &report);
 	ASSERT_EQ(0, report.exit);
@@ -398,7 +399,6 @@ TEST(setuid_root_gives_a_user_nothing_outside)
 	ASSERT_EQ(0, report.exit);
 	EXPECT_STREQ("1000 0 1000 0", report_get(&report, "ids"));
 	EXPECT_STREQ("1", report_get(&report, "secure"));
-	unlink(spawn.path);
 }
 
 /* A new mount namespace does not make mounts foreign: setuid is honoured. */
@@ -410,11 +410,11 @@ TEST(setuid_root_in_a_new_mount_namespace)
 	};
 	struct report report;
 
+	ASSERT_EQ(0, private_tmp());
 	ASSERT_EQ(0, copy_program("execns_report", spawn.path, 2000, 06755));
 	spawn_report(&spawn, &report);
 	ASSERT_EQ(0, report.exit);
 	EXPECT_STREQ("0 2000 0 2000", report_get(&report, "ids"));
-	unlink(spawn.path);
 }
 
 /* Who may not read the program must not read its memory. */

@@ -30,6 +30,12 @@ static const struct {
 	{ DIR "/userns", "caps_report", 0755 },
 };
 
+/* With those inside of them. The last two are of USERNS_PROFILES. */
+static const char *const profiles[] = {
+	"execns-attached", "execns-caller", "execns-px", "execns-nofd", "execns-loaded",
+	"execns-userns", "execns-no-userns",
+};
+
 static int unconfined(void *unused)
 {
 	(void)unused;
@@ -98,7 +104,8 @@ FIXTURE_SETUP(apparmor)
 	if (access(PROFILES, R_OK))
 		SKIP(return, "no " PROFILES ", which apparmor_parser makes");
 	ASSERT_EQ(0, load_policy(PROFILES, APPARMORFS "/.replace"));
-	mkdir(DIR, 0755);
+	ASSERT_EQ(0, private_tmp());
+	ASSERT_EQ(0, mkdir(DIR, 0755));
 	for (i = 0; i < ARRAY_SIZE(programs); i++)
 		ASSERT_EQ(0, copy_program(programs[i].from, programs[i].name, 0, programs[i].mode));
 	ASSERT_EQ(0, make_script(DIR "/script", "#!" DIR "/plain\n"));
@@ -108,6 +115,10 @@ FIXTURE_SETUP(apparmor)
 
 FIXTURE_TEARDOWN(apparmor)
 {
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(profiles); i++)
+		write_file(APPARMORFS "/.remove", profiles[i]);
 }
 
 #define SAME "execns-caller (enforce)"

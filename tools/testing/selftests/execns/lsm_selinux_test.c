@@ -91,8 +91,9 @@ FIXTURE_SETUP(selinux)
 		SKIP(return, "there is another policy");
 	ASSERT_EQ(0, write_file(SELINUXFS "/enforce", "1"));
 
-	mkdir(DIR_PLAIN, 0755);
-	mkdir(DIR_NOSUID, 0755);
+	ASSERT_EQ(0, private_tmp());
+	ASSERT_EQ(0, mkdir(DIR_PLAIN, 0755));
+	ASSERT_EQ(0, mkdir(DIR_NOSUID, 0755));
 	ASSERT_EQ(0, mount("selinux", DIR_NOSUID, "tmpfs", MS_NOSUID, "mode=755"));
 	for (i = 0; i < ARRAY_SIZE(programs); i++) {
 		ASSERT_EQ(0, copy_program(programs[i].reports_fds ? "execns_report" : "caps_report",
@@ -107,7 +108,6 @@ FIXTURE_SETUP(selinux)
 
 FIXTURE_TEARDOWN(selinux)
 {
-	umount2(DIR_NOSUID, MNT_DETACH);
 }
 
 /* By default, the label follows from that of the caller and that of the program. */

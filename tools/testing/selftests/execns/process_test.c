@@ -335,6 +335,7 @@ FIXTURE_VARIANT_ADD(traced, by_user) { ALL_NS, true };
 
 FIXTURE_SETUP(traced)
 {
+	ASSERT_EQ(0, private_tmp());
 	start_report();
 }
 
@@ -363,10 +364,8 @@ TEST_F(traced, exec_event_comes_with_the_new_program)
 	unsigned long message = 0;
 	pid_t child;
 
-	if (variant->user) {
-		ASSERT_EQ(0, chmod("/tmp", 01777));
+	if (variant->user)
 		ASSERT_EQ(0, become_user(NULL));
-	}
 	child = fork();
 	if (!child) {
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
@@ -396,6 +395,7 @@ TEST(traced_setuid_program_gains_nothing)
 	int status;
 	pid_t child;
 
+	ASSERT_EQ(0, private_tmp());
 	start_report();
 	ASSERT_EQ(0, copy_program("execns_report", argv[0], 0, 04755));
 	ASSERT_EQ(0, become_user(NULL));
