@@ -217,11 +217,11 @@ static int pass(int socket, int fd)
 }
 
 /* Pairs of sockets that are in flight in each other, and a pipe that is in there as well. */
-static int make_cycles(void *data)
+static int make_cycles(void *user)
 {
 	int i, pair[2];
 
-	if (data && become_user(NULL))
+	if (user && become_id(*(uid_t *)user))
 		return -1;
 	for (i = 0; i < 10; i++)
 		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) || pass(pair[0], pair[0]) ||
@@ -251,7 +251,8 @@ static bool collect(pid_t pid, long left)
 TEST(in_flight_scm_rights_cycles)
 {
 	static char *const command[] = { "sigio", NULL };
-	bool user = true;
+	/* What another process of the user has in flight would count. */
+	uid_t user = 10000 + getpid();
 	struct agent_run run = {
 		.path = ATTACK_AGENT, .command = command, .setup = make_cycles, .data = &user,
 	};

@@ -4,15 +4,29 @@
 
 #define NPROC 12
 
-static const struct execns_id_map own_root[] = { { 0, 1000, 1 } };
+/* A user that nobody else is: what others have counts as well. */
+static uid_t own_user;
+static struct execns_id_map own_root[1];
 static const struct execns_id_map first[] = { { 0, 0, 1 } };
 static const struct execns_id_map two[] = { { 0, 0, 2 } };
+
+static void __attribute__((constructor)) choose_user(void)
+{
+	own_user = 10000 + getpid();
+	own_root[0] = (struct execns_id_map){ 0, own_user, 1 };
+}
+
+static int as_own_user(void *unused)
+{
+	(void)unused;
+	return become_id(own_user);
+}
 
 static int as_limited_user(void *data)
 {
 	struct rlimit limit = { *(int *)data, *(int *)data };
 
-	return become_user(NULL) || setrlimit(RLIMIT_NPROC, &limit);
+	return become_id(own_user) || setrlimit(RLIMIT_NPROC, &limit);
 }
 
 /*
@@ -160,7 +174,7 @@ TEST(limit_escape_by_depth)
 	static char *const nest_more[] = { "nest", "33", "euid", NULL };
 	struct execns_args args = with_map(own_root, EXECNS_SETGROUPS_DENY);
 	struct agent_run run = {
-		.path = ATTACK_AGENT, .args = &args, .setup = become_user, .command = nest,
+		.path = ATTACK_AGENT, .args = &args, .setup = as_own_user, .command = nest,
 	};
 
 	EXPECT_EQ(0, attack(&run));
