@@ -281,14 +281,13 @@ TEST_F(root, new_filesystem)
 	EXPECT_STREQ("", report_get(&report, "root_entries"));
 }
 
-/* The program is in its own copy, so that what it was copied from may go. */
-/* As setns(2) to a mount namespace, which makes it the root as well. */
 static int without_chroot(void *unused)
 {
 	(void)unused;
 	return set_caps(~(1ULL << CAP_SYS_CHROOT), 0);
 }
 
+/* As setns(2) to a mount namespace, which makes it the root as well. */
 TEST_F(root, takes_cap_sys_chroot)
 {
 	int root = open(MNT, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -302,6 +301,7 @@ TEST_F(root, takes_cap_sys_chroot)
 	close(root);
 }
 
+/* The program is in its own copy, so that what it was copied from may go. */
 TEST_F(root, caller_may_umount)
 {
 	char *const command[] = { "wait", NULL };
