@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "account_agent.h"
+#include "execns_slab.h"
 
 #define MAX_COLUMNS 40
 
@@ -177,19 +178,6 @@ enum { UID_CACHE, CRED, USER_NAMESPACE, NR_CACHES };
 struct objects {
 	long nr[NR_CACHES];
 };
-
-/* Objects in use. What processors keep for later is given back before. */
-static inline long count_objects(const char *cache)
-{
-	char path[128], text[128];
-
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
-	if (write_file(path, "1"))
-		return -1;
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/objects", cache);
-	read_file(path, text, sizeof(text));
-	return text[0] ? atol(text) : -1;
-}
 
 static inline bool take_objects(struct objects *objects)
 {
@@ -462,6 +450,17 @@ static inline int become(void *data)
 static inline int become_real(void *data)
 {
 	return setresuid(*(uid_t *)data, 0, 0) || prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* A user that is root of its own namespace, by unshare(). */
+static inline int root_of_own_namespace(void *data)
+{
+	char map[32];
+
+	snprintf(map, sizeof(map), "0 %u 1", *(uid_t *)data);
+	return become(data) || unshare(CLONE_NEWUSER) ||
+	       write_file("/proc/self/setgroups", "deny") ||
+	       write_file("/proc/self/uid_map", map) || write_file("/proc/self/gid_map", map);
 }
 
 #endif

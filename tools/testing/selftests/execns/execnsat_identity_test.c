@@ -6,13 +6,6 @@
 
 static struct report report;
 
-static void spawn_args(const struct execns_args *args, int (*caller)(void *unused))
-{
-	struct spawn spawn = { .how = BY_EXECNSAT, .args = args, .setup = caller };
-
-	spawn_report(&spawn, &report);
-}
-
 #define EXPECT_REPORTED(key, expected) EXPECT_STREQ(expected, report_get(&report, key))
 
 static void expect_map(struct __test_metadata *_metadata, const char *key, const char *expected)
@@ -60,18 +53,18 @@ static void give_gids(struct setting *set, unsigned int nr)
 /* A map that is not given is that of execns(). */
 TEST_F(identity, maps_not_given)
 {
-	spawn_args(&self->set.args, as_root);
+	spawn_args(&self->set.args, as_root, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	expect_map(_metadata, "uid_map ", "0 0 4294967295\n");
 	expect_map(_metadata, "gid_map ", "0 0 4294967295\n");
 	EXPECT_REPORTED("setgroups", "allow");
 	EXPECT_REPORTED("ids", "0 0 0 0");
 	self->set.args.flags = EXECNS_SETGROUPS_DENY;
-	spawn_args(&self->set.args, as_root);
+	spawn_args(&self->set.args, as_root, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_REPORTED("setgroups", "deny");
 	self->set.args.flags = 0;
-	spawn_args(&self->set.args, as_user);
+	spawn_args(&self->set.args, as_user, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	expect_map(_metadata, "uid_map ", "1000 1000 1\n");
 	expect_map(_metadata, "gid_map ", "1000 1000 1\n");
@@ -84,10 +77,10 @@ TEST_F(identity, maps_not_given)
 TEST_F(identity, default_of_a_user_cannot_be_allowed)
 {
 	self->set.args.flags = EXECNS_SETGROUPS_ALLOW;
-	spawn_args(&self->set.args, as_user);
+	spawn_args(&self->set.args, as_user, &report);
 	EXPECT_EQ(EXEC_FAILED, report.exit);
 	EXPECT_EQ(EPERM, report.error) TH_LOG("%s", strerror(report.error));
-	spawn_args(&self->set.args, as_root);
+	spawn_args(&self->set.args, as_root, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_REPORTED("setgroups", "allow");
 }
@@ -96,17 +89,17 @@ TEST_F(identity, only_uids_given)
 {
 	self->set.map[0] = (struct execns_id_map){ 0, 1000, 1 };
 	give_uids(&self->set, 1);
-	spawn_args(&self->set.args, as_user);
+	spawn_args(&self->set.args, as_user, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	expect_map(_metadata, "uid_map ", "0 1000 1\n");
 	expect_map(_metadata, "gid_map ", "1000 1000 1\n");
 	EXPECT_REPORTED("setgroups", "deny");
 	EXPECT_REPORTED("ids", "0 0 1000 1000");
 	self->set.args.flags = EXECNS_SETGROUPS_ALLOW;
-	spawn_args(&self->set.args, as_user);
+	spawn_args(&self->set.args, as_user, &report);
 	EXPECT_EQ(EPERM, report.error) TH_LOG("%s", strerror(report.error));
 	self->set.args.flags = 0;
-	spawn_args(&self->set.args, as_root);
+	spawn_args(&self->set.args, as_root, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	expect_map(_metadata, "gid_map ", "0 0 4294967295\n");
 	EXPECT_REPORTED("setgroups", "allow");
@@ -117,10 +110,10 @@ TEST_F(identity, only_gids_given)
 {
 	self->set.map[0] = (struct execns_id_map){ 0, 1000, 1 };
 	give_gids(&self->set, 1);
-	spawn_args(&self->set.args, as_user);
+	spawn_args(&self->set.args, as_user, &report);
 	EXPECT_EQ(EPERM, report.error) TH_LOG("%s", strerror(report.error));
 	self->set.args.flags = EXECNS_SETGROUPS_DENY;
-	spawn_args(&self->set.args, as_user);
+	spawn_args(&self->set.args, as_user, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	expect_map(_metadata, "uid_map ", "1000 1000 1\n");
 	expect_map(_metadata, "gid_map ", "0 1000 1\n");
@@ -134,7 +127,7 @@ TEST_F(identity, root_inside_has_all_capabilities)
 	self->set.map[0] = (struct execns_id_map){ 0, 1000, 1 };
 	give_uids(&self->set, 1);
 	give_gids(&self->set, 1);
-	spawn_args(&self->set.args, as_user);
+	spawn_args(&self->set.args, as_user, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_REPORTED("ids", "0 0 0 0");
 	EXPECT_STREQ(report_get(&report, "status/CapBnd"), report_get(&report, "status/CapEff"));
@@ -150,7 +143,7 @@ TEST_F(identity, not_mapped_is_the_overflow_id)
 	self->set.map[0] = (struct execns_id_map){ 0, 100000, 65536 };
 	give_uids(&self->set, 1);
 	give_gids(&self->set, 1);
-	spawn_args(&self->set.args, as_root);
+	spawn_args(&self->set.args, as_root, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_REPORTED("ids", "65534 65534 65534 65534");
 	EXPECT_REPORTED("status/CapEff", NO_CAPS);
@@ -171,7 +164,7 @@ TEST_F(identity, supplementary_groups_are_kept)
 	self->set.map[1] = (struct execns_id_map){ 7, 3000, 1 };
 	give_uids(&self->set, 1);
 	give_gids(&self->set, 2);
-	spawn_args(&self->set.args, as_root_in_groups);
+	spawn_args(&self->set.args, as_root_in_groups, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_REPORTED("status/Groups", "\t7 65534 ");
 }

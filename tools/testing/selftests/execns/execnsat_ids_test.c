@@ -25,13 +25,6 @@ static struct execns_args ask(const struct execns_id_map *map, unsigned int nr, 
 	};
 }
 
-static void spawn_args(const struct execns_args *args, int (*caller)(void *unused))
-{
-	struct spawn spawn = { .how = BY_EXECNSAT, .args = args, .setup = caller };
-
-	spawn_report(&spawn, &report);
-}
-
 #define SET EXECNS_SET_IDS
 #define DROP EXECNS_DROP_GROUPS
 #define DENY EXECNS_SETGROUPS_DENY
@@ -82,7 +75,7 @@ TEST(ids_of_the_maps)
 		struct execns_args args = ask(row->map, row->nr, row->flags, row->uid, row->gid);
 		const char *caps;
 
-		spawn_args(&args, row->caller);
+		spawn_args(&args, row->caller, &report);
 		EXPECT_EQ(row->error ? EXEC_FAILED : 0, report.exit) TH_LOG("%s", row->name);
 		EXPECT_EQ(row->error, report.error) TH_LOG("%s: %s", row->name,
 							   strerror(report.error));
@@ -122,18 +115,18 @@ TEST(ids_of_the_default_maps)
 		.unshare_flags = CLONE_NEWUSER, .flags = SET | DROP, .uid = 1000, .gid = 1001,
 	};
 
-	spawn_args(&args, as_root_in_groups);
+	spawn_args(&args, as_root_in_groups, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_STREQ("1000 1000 1001 1001", report_get(&report, "ids"));
 	EXPECT_STREQ("\t0000000000000000", report_get(&report, "status/CapEff"));
 	EXPECT_STREQ("\t ", report_get(&report, "status/Groups"));
-	spawn_args(&args, as_user);
+	spawn_args(&args, as_user, &report);
 	EXPECT_EQ(EPERM, report.error) TH_LOG("%s", strerror(report.error));
 	args.flags = SET;
-	spawn_args(&args, as_user);
+	spawn_args(&args, as_user, &report);
 	EXPECT_EQ(EINVAL, report.error) TH_LOG("%s", strerror(report.error));
 	args.gid = 1000;
-	spawn_args(&args, as_user);
+	spawn_args(&args, as_user, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_STREQ("1000 1000 1000 1000", report_get(&report, "ids"));
 }
@@ -149,7 +142,7 @@ TEST(pdeathsig_is_cleared_with_ids)
 {
 	struct execns_args args = ask(ranges, 2, SET, 5, 5);
 
-	spawn_args(&args, as_root_with_pdeathsig);
+	spawn_args(&args, as_root_with_pdeathsig, &report);
 	ASSERT_EQ(0, report.exit) TH_LOG("%s", strerror(report.error));
 	EXPECT_STREQ("0", report_get(&report, "pdeathsig"));
 }

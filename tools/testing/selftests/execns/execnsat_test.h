@@ -176,6 +176,15 @@ static inline int finish_agent(struct agent_run *run)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+/* Let execnsat() start execns_report in a child that @caller has made what it is. */
+static inline void spawn_args(const struct execns_args *args, int (*caller)(void *unused),
+			      struct report *report)
+{
+	struct spawn spawn = { .how = BY_EXECNSAT, .args = args, .setup = caller };
+
+	spawn_report(&spawn, report);
+}
+
 /*
  * Become a process in a new user namespace that has these maps, written by the
  * parent of it with what this process is allowed. The errno of what fails.

@@ -6,10 +6,10 @@
 #ifndef _FAULTS_H
 #define _FAULTS_H
 
+#include "execns_slab.h"
 #include "execnsat_test.h"
 
 #define FAULTS_DIR "/sys/kernel/debug/"
-#define SLAB_DIR "/sys/kernel/slab/"
 
 /* The number of a hit that no call comes to. */
 #define NO_FAULT 1000000000

@@ -47,17 +47,6 @@ static inline long read_long(const char *path)
 	return *text ? strtol(text, NULL, 10) : -1;
 }
 
-/* What is cached for a processor, or is to be freed, counts until the cache shrinks. */
-static inline long count_objects(const char *cache)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), SLAB_DIR "%s/shrink", cache);
-	write_file(path, "1");
-	snprintf(path, sizeof(path), SLAB_DIR "%s/objects", cache);
-	return read_long(path);
-}
-
 static inline long count_threads(void)
 {
 	char text[128];
