@@ -220,8 +220,9 @@ own_apt() {
 # debian_mirror REMEDY: print where this machine's apt-get fetches Debian's packages from.
 debian_mirror() {
 	local site
+	# It says so without the lists, which a machine that is new does not have.
 	# shellcheck disable=SC2016 # apt expands it
-	site=$(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -v security | head -1)
+	site=$(apt-get indextargets --no-release-info --format '$(SITE)' 2>/dev/null | grep -v security | head -1)
 	[ -n "$site" ] || die "apt-get knows no Debian mirror: check /etc/apt/sources.list, $1"
 	echo "$site"
 }
@@ -229,7 +230,7 @@ debian_mirror() {
 # backports PACKAGE FOLDER REMEDY: download one of Debian's packages of Linux 7.3, and unpack it there.
 backports() {
 	local apt=$CACHE/apt site
-	site=$(debian_mirror "$3")
+	site=$(debian_mirror "$3") || exit
 	mkdir -p "$apt"
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site trixie-backports main" \
 		>"$apt/sources.list"
