@@ -3,8 +3,8 @@
 //! `/proc/PID/account`: what the user of a task is charged for.
 //!
 //! Each line has a name, the limit that holds for the task, and what is charged: to the user of
-//! the task, and to each that is charged for what this one is, as far as the reader's table of users
-//! includes theirs.
+//! the task, and to each that is charged for what this one is, as far as the reader's table of
+//! users includes theirs.
 
 use crate::user_table::UserTable;
 use kernel::{
