@@ -248,6 +248,17 @@ backports() {
 	) || die "the downloaded package $1 does not unpack: run the same command again"
 }
 
+# own_work TREE TIP: say what a kernel work tree has that neither make tree nor the commit TIP has.
+own_work() {
+	local head
+	if [ -n "$(git -C "$1" status --porcelain 2>/dev/null | head -1)" ]; then
+		echo "changes that are not committed: commit them and type make import, or delete the tree"
+	elif head=$(git -C "$1" rev-parse -q --verify HEAD) && [ "$head" != "$2" ] &&
+		[ "$head" != "$(cat "$1/.git/execns-made" 2>/dev/null)" ]; then
+		echo "commits of its own: type make import, or delete the tree"
+	fi
+}
+
 # git in the store of kernel sources.
 store() {
 	git --git-dir="$STORE" "$@"
