@@ -12,11 +12,16 @@
 
 #include "../kselftest.h"
 
-/* What is made in /tmp from now on goes with this process, however that ends. */
+/* What is mounted from now on goes with this process, however that ends. */
+static inline int private_mounts(void)
+{
+	return unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+/* And what is made in /tmp. */
 static inline int private_tmp(void)
 {
-	return unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	       mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777");
+	return private_mounts() || mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777");
 }
 
 /* Copy the program at @from to @to, with these owner and mode. */

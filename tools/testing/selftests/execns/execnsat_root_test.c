@@ -54,8 +54,7 @@ static int make_tree(const char *to)
 
 FIXTURE_SETUP(root)
 {
-	ASSERT_EQ(0, unshare(CLONE_NEWNS));
-	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	ASSERT_EQ(0, private_mounts());
 	mkdir(MNT, 0755);
 	ASSERT_EQ(0, mount("tmpfs", MNT, "tmpfs", 0, "mode=755"));
 	ASSERT_EQ(0, make_tree(MNT));

@@ -232,8 +232,8 @@ static int do_pass(struct other *other)
 static int prepare_jail(struct races *races)
 {
 	(void)races;
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    (mkdir(JAIL, 0755) && errno != EEXIST) || (mkdir(MOUNT, 0755) && errno != EEXIST))
+	if (private_mounts() || (mkdir(JAIL, 0755) && errno != EEXIST) ||
+	    (mkdir(MOUNT, 0755) && errno != EEXIST))
 		return -1;
 	return mount("/", JAIL, NULL, MS_BIND | MS_REC, NULL);
 }
