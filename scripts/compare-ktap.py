@@ -99,24 +99,25 @@ def main(only_programs, names, files):
     for reason, tests in skipped(runs[1], counted).items():
         print(f"  skipped: {title(tests[0])}" + (f", and {len(tests) - 1} more" if tests[1:] else "") +
               f": {reason or 'it says not why'}")
-    worse = {test for test in every if worse_than(votes[test][0][1], votes[test][1][1])}
+    said = {test: [all_said for _, all_said in votes[test]] for test in every}
+    worse = {test for test in every if worse_than(*said[test])}
     # Of a program that fails since its tests do, they tell.
     worse -= {test for test in worse if not test[2] and any(test[:2] == other[:2] and other[2] for other in worse)}
     for test in every:
-        (old, old_said), (new, new_said) = votes[test]
+        old, new = said[test]
         if test in worse:
             label = "not ok"
         elif test not in counted:
             continue
-        elif len(set(old_said + new_said)) == 1:
-            if new != "failed":
+        elif len(set(old + new)) == 1:
+            if new[0] != "failed":
                 continue
             label = "fails on both"
-        elif worse_than(new_said, old_said):
+        elif worse_than(new, old):
             label = "fixed"
         else:
-            label = "flaky" if "passed" in old_said + new_said else "differs"
-        print(f"{label}: {title(test)}: {names[0]} {summary(old_said)}; {names[1]} {summary(new_said)}")
+            label = "flaky" if "passed" in old + new else "differs"
+        print(f"{label}: {title(test)}: {names[0]} {summary(old)}; {names[1]} {summary(new)}")
     if not counts[0, "passed"] or not counts[1, "passed"]:
         print("execns: no test has passed, see " + " ".join(paths[0] for paths in files), file=sys.stderr)
         return 1
